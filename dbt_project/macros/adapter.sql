@@ -1,0 +1,57 @@
+{#-
+  What differs between engines, one implementation per adapter. Everything else in this project is SQL that DuckDB and
+  Spark read alike (CONTRIBUTING.md, "Portable SQL"; held by tests/architecture).
+-#}
+
+{%- macro generate_schema_name(custom_schema_name, node) -%}
+    {#- A key is an address: the schema is the one the model names, without a target's prefix. -#}
+    {{- custom_schema_name if custom_schema_name else target.schema -}}
+{%- endmacro -%}
+
+{#- A timestamp in UTC out of text with any offset. -#}
+{%- macro utc_timestamp(column) -%}{{ adapter.dispatch('utc_timestamp')(column) }}{%- endmacro -%}
+{%- macro duckdb__utc_timestamp(column) -%}try_cast({{ column }} as timestamp){%- endmacro -%}
+{%- macro spark__utc_timestamp(column) -%}try_cast({{ column }} as timestamp){%- endmacro -%}
+
+{#- Whole days from one date to another. -#}
+{%- macro days_between(first, last) -%}{{ adapter.dispatch('days_between')(first, last) }}{%- endmacro -%}
+{%- macro duckdb__days_between(first, last) -%}datediff('day', {{ first }}, {{ last }}){%- endmacro -%}
+{%- macro spark__days_between(first, last) -%}datediff({{ last }}, {{ first }}){%- endmacro -%}
+
+{#- Texts of a group joined in a stated order. -#}
+{%- macro joined(expression, separator, order_by) -%}
+{{ adapter.dispatch('joined')(expression, separator, order_by) }}
+{%- endmacro -%}
+{%- macro duckdb__joined(expression, separator, order_by) -%}
+string_agg({{ expression }}, '{{ separator }}' order by {{ order_by }})
+{%- endmacro -%}
+{%- macro spark__joined(expression, separator, order_by) -%}
+listagg({{ expression }}, '{{ separator }}') within group (order by {{ order_by }})
+{%- endmacro -%}
+
+{#- A fold over the texts of a group in their own order: `step(accumulated, item)` gives the next accumulated text. -#}
+{%- macro folded(items, step) -%}{{ adapter.dispatch('folded')(items, step) }}{%- endmacro -%}
+{%- macro duckdb__folded(items, step) -%}
+list_reduce({{ items }}, lambda acc, x: {{ step }}, '')
+{%- endmacro -%}
+{%- macro spark__folded(items, step) -%}
+aggregate({{ items }}, '', (acc, x) -> {{ step }})
+{%- endmacro -%}
+
+{%- macro sorted_texts(expression) -%}{{ adapter.dispatch('sorted_texts')(expression) }}{%- endmacro -%}
+{%- macro duckdb__sorted_texts(expression) -%}list_sort(list({{ expression }})){%- endmacro -%}
+{%- macro spark__sorted_texts(expression) -%}array_sort(collect_list({{ expression }})){%- endmacro -%}
+
+{#- Whether a JSON array of texts holds a text. -#}
+{%- macro json_array_holds(json, value) -%}
+position('"' || {{ value }} || '"' in {{ json }}) > 0
+{%- endmacro -%}
+
+{#- The whole part of units x weight / total, exact beyond 64 bits. -#}
+{%- macro whole_quotient(units, weight, total) -%}{{ adapter.dispatch('whole_quotient')(units, weight, total) }}{%- endmacro -%}
+{%- macro duckdb__whole_quotient(units, weight, total) -%}
+(cast({{ units }} as hugeint) * ({{ weight }})) // ({{ total }})
+{%- endmacro -%}
+{%- macro spark__whole_quotient(units, weight, total) -%}
+(cast({{ units }} as decimal(19,0)) * cast({{ weight }} as decimal(18,0))) div cast({{ total }} as decimal(18,0))
+{%- endmacro -%}

@@ -1,0 +1,3 @@
+{{ config(materialized='ephemeral') }}
+
+{{ union_entity('accounts') }}

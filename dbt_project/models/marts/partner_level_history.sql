@@ -1,0 +1,87 @@
+with held as (
+    select
+        policy, version, ladder, is_active, partner_id, quarter_index, earned_rank, outside_rank,
+        max(case when view_name = 'restated' then held_rank end) as held_rank,
+        max(case when view_name = 'restated' then action end) as action,
+        max(case when view_name = 'restated' then reviews_above end) as reviews_above,
+        max(case when view_name = 'restated' then reviews_below end) as reviews_below,
+        max(case when view_name = 'released' then held_rank end) as released_rank,
+        max(case when view_name = 'released' then action end) as released_action,
+        max(case when view_name = 'released' then state end) as released_state
+    from {{ ref('int_levels_held') }}
+    group by policy, version, ladder, is_active, partner_id, quarter_index, earned_rank, outside_rank
+),
+
+with_previous as (
+    select
+        *,
+        lag(held_rank) over (partition by policy, ladder, partner_id order by quarter_index) as previous_rank
+    from held
+),
+
+with_changes as (
+    select
+        *,
+        max(case when previous_rank is null or previous_rank <> held_rank then quarter_index end) over (
+            partition by policy, ladder, partner_id order by quarter_index
+            rows between unbounded preceding and current row
+        ) as held_since_index
+    from with_previous
+),
+
+reasons as (
+    select * from {{ ref('int_level_reasons') }}
+)
+
+select
+    p.partner_id,
+    p.partner_number,
+    p.partner_name,
+    q.quarter,
+    q.quarter_end,
+    h.policy,
+    h.version,
+    h.ladder,
+    le.level as earned_level,
+    lh.level as held_level,
+    lp.level as previous_level,
+    cast(lh.rank as integer) as held_rank,
+    h.action,
+    r.reasons
+    || case
+        when h.action = 'on_watch' then '; on watch: ' || cast(h.reviews_below as varchar) || ' of '
+            || cast(m.demote_after as varchar) || ' reviews below the level held'
+        when h.reviews_above > 0 then '; ' || cast(h.reviews_above as varchar) || ' of '
+            || cast(m.promote_after as varchar) || ' reviews above the level held'
+        when h.held_rank < h.earned_rank and h.action = 'kept' then '; kept: within the buffer below the bar'
+        when h.held_rank > h.earned_rank and h.action = 'kept' then '; not raised: within the buffer above the bar'
+        else ''
+    end as reasons,
+    s.quarter as held_since,
+    cast(h.reviews_above as integer) as reviews_above,
+    cast(h.reviews_below as integer) as reviews_below,
+    case when d.release is not null or q.quarter = c.quarter then lr.level end as released_level,
+    case when d.release is not null or q.quarter = c.quarter then h.released_action end as released_action,
+    case when d.release is not null or q.quarter = c.quarter then h.released_state end as released_state,
+    d.release as released_in
+from with_changes as h
+inner join {{ ref('int_partners') }} as p on h.partner_id = p.partner_id
+inner join {{ ref('stg_deployment__quarters') }} as q on h.quarter_index = q.quarter_index
+inner join {{ ref('stg_deployment__quarters') }} as s on h.held_since_index = s.quarter_index
+inner join {{ ref('stg_policy__movement') }} as m
+    on h.policy = m.policy and h.version = m.version and h.ladder = m.ladder
+inner join {{ ref('stg_policy__levels') }} as le
+    on h.policy = le.policy and h.version = le.version and h.ladder = le.ladder and h.earned_rank = le.rank
+inner join {{ ref('stg_policy__levels') }} as lh
+    on h.policy = lh.policy and h.version = lh.version and h.ladder = lh.ladder and h.held_rank = lh.rank
+left join {{ ref('stg_policy__levels') }} as lp
+    on h.policy = lp.policy and h.version = lp.version and h.ladder = lp.ladder and h.previous_rank = lp.rank
+left join {{ ref('stg_policy__levels') }} as lr
+    on h.policy = lr.policy and h.version = lr.version and h.ladder = lr.ladder and h.released_rank = lr.rank
+left join reasons as r
+    on h.policy = r.policy and h.version = r.version and h.ladder = r.ladder
+    and h.partner_id = r.partner_id and h.quarter_index = r.quarter_index
+left join {{ ref('stg_released__decisions') }} as d
+    on h.policy = d.policy and h.ladder = d.ladder and h.partner_id = d.partner_id
+    and h.quarter_index = d.quarter_index
+cross join {{ ref('stg_deployment__run_context') }} as c

@@ -1,0 +1,1 @@
+select * from {{ source('deployment', 'partner_account_types') }}

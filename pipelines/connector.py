@@ -1,0 +1,142 @@
+"""What a connector is: the shape that every file in `connectors/` fills in, and how one is found by its name.
+
+How its pages reach the lake is `extract.py`; what its columns mean is its staging folder in `dbt_project/`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import pyarrow as pa
+from pydantic import BaseModel, ValidationError
+
+from pipelines.errors import ConfigError
+from pipelines.settings import Settings, Source, explain_validation
+
+
+@dataclass(frozen=True)
+class Table:
+    """One raw table of a connector: its columns (all text) and how loads of it relate.
+
+    `snapshot`: every load holds all rows, so the newest load is the table. `increment`: loads add up, newest row wins.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    required: tuple[str, ...] = ()
+    mode: Literal["snapshot", "increment"] = "snapshot"
+    may_be_empty: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One table as a source offers it now. Opened lazily and possibly twice (to fingerprint, then to land)."""
+
+    table: Table
+    origin: str
+    version: str
+    batches: Callable[[RejectedLines], Iterator[pa.Table]]
+    known_at: datetime | None = None
+
+
+@dataclass
+class RejectedLines:
+    """Lines of a file that are no rows: kept with their reason, landed beside the table."""
+
+    lines: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, *, origin: str, row: int | None, text: str, reason: str) -> None:
+        """Keep one line; very long ones are cut so that a swallowed file does not fill the lake."""
+        self.lines.append({"origin": origin, "row": row, "text": text[:4000], "reason": reason})
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One configured source: its name, its connector, its validated options and where file inputs are rooted."""
+
+    name: str
+    connector: Connector
+    options: Any
+    inputs: Path
+
+
+class Reader(Protocol):
+    """Offers the tables of one instance."""
+
+    def __call__(self, instance: Instance) -> Iterator[Reading]:
+        """One `Reading` per table the source has."""
+        ...
+
+
+@dataclass(frozen=True)
+class Connector:
+    """A vendor: tables, the conformed entities its staging models feed, its options and its reader."""
+
+    name: str
+    kind: Literal["crm", "account_mapping", "prm"]
+    tables: tuple[Table, ...]
+    entities: dict[str, str]
+    options: type[BaseModel]
+    read: Reader
+    account_types: Callable[[Any], list[str]] = lambda options: []
+    default_currency: Callable[[Any], str | None] = lambda options: None
+
+
+def available() -> list[str]:
+    """Names of the connectors that exist."""
+    import pipelines.connectors as package
+
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+
+
+def find(name: str) -> Connector:
+    """The connector called `name`.
+
+    Raises:
+        ConfigError: there is none; the message lists those that exist.
+    """
+    names = available()
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ConfigError(f"connector {name!r}: unknown; {hint}expected one of: {', '.join(names)}")
+    connector: Connector = importlib.import_module(f"pipelines.connectors.{name}").connector
+    return connector
+
+
+def instances(settings: Settings) -> list[Instance]:
+    """The configured sources with their options validated, in the order of the file.
+
+    Raises:
+        ConfigError: an unknown connector or option; names file and key path.
+    """
+    found = []
+    for name, source in settings.sources.items():
+        try:
+            connector = find(source.connector)
+        except ConfigError as problem:
+            raise ConfigError(f"{settings.file}: sources.{name}.connector: {problem.message}") from None
+        found.append(Instance(name, connector, _options(settings, name, source, connector), settings.folder("inputs")))
+    return found
+
+
+def _options(settings: Settings, name: str, source: Source, connector: Connector) -> Any:
+    try:
+        return connector.options(**source.options)
+    except ValidationError as problem:
+        place = Path(f"{settings.file}: sources.{name}.options")
+        raise ConfigError(explain_validation(place, problem, connector.options)) from None
+
+
+def snake(name: str) -> str:
+    """A vendor's field name as a raw column: `BillingCountryCode` -> `billing_country_code`, `Region__c` -> `region__c`."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name.strip())
+    return re.sub(r"[^0-9a-zA-Z_]+", "_", spaced).lower()

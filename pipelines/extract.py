@@ -1,0 +1,229 @@
+"""Lands a source in the lake: once per change, whole or not at all, never smaller by surprise.
+
+dlt moves the rows (Arrow in, append-only Parquet out); this file decides whether a load is due and may be believed.
+What a vendor's pages look like is in `connectors/`; reading the lake back is `lake.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.clock import now
+from pipelines.connector import Instance, Reading, RejectedLines
+from pipelines.errors import InputError
+from pipelines.events import emit
+from pipelines.lake import LEDGER_TABLE, REJECTED_TABLE, Load, loads, newest
+from pipelines.settings import Settings
+from pipelines.warehouse import Places, memory, quoted
+
+_OWN_COLUMNS = {"segments_file", "segments_row"}
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What happened to one table of one source."""
+
+    source: str
+    table: str
+    rows: int
+    load_id: str
+    is_new: bool
+    seconds: float
+    rejected_lines: int
+
+
+@dataclass(frozen=True)
+class _Due:
+    reading: Reading
+    rows: int
+    content_hash: str
+    rejected: RejectedLines
+    known_at: datetime
+    previous_rows: int | None
+
+
+def extract(
+    settings: Settings, places: Places, instance: Instance, *, accept_shrunk: frozenset[str] = frozenset()
+) -> list[Landed]:
+    """Bring one source up to date in the lake. A table whose content is unchanged lands nothing.
+
+    Args:
+        settings: the deployment.
+        places: where the lake is.
+        instance: the source.
+        accept_shrunk: tables (`source.table`) that may be smaller than the last load allows.
+
+    Returns:
+        One entry per table of the source.
+
+    Raises:
+        InputError: the source is missing, damaged, empty or much smaller than before; nothing of it was loaded.
+    """
+    history = loads(places.lake, instance.name)
+    due: list[_Due] = []
+    landed: list[Landed] = []
+    for reading in instance.connector.read(instance):
+        started = time.perf_counter()
+        last = newest(history, reading.table.name)
+        checked = _check(settings, instance, reading, last, accept_shrunk)
+        if checked is None:
+            assert last is not None
+            seconds = time.perf_counter() - started
+            landed.append(Landed(instance.name, reading.table.name, last.rows, last.load_id, False, seconds, last.rejected_lines))
+        else:
+            due.append(checked)
+    landed.extend(_land(places, instance, due))
+    for one in sorted(landed, key=lambda x: x.table):
+        state = "loaded" if one.is_new else "unchanged since the last load"
+        emit(
+            "table_landed",
+            f"{one.source}.{one.table}: {one.rows:,} rows, {state}",
+            source=one.source,
+            table=one.table,
+            rows=one.rows,
+            seconds=round(one.seconds, 3),
+            load_id=one.load_id,
+            is_new=one.is_new,
+            rejected_lines=one.rejected_lines,
+        )
+    return landed
+
+
+def _check(
+    settings: Settings, instance: Instance, reading: Reading, last: Load | None, accept_shrunk: frozenset[str]
+) -> _Due | None:
+    """What has to be landed for this reading, or None when the last load already holds it."""
+    name = f"{instance.name}.{reading.table.name}"
+    if last is not None and last.file_hash == reading.version:
+        return None
+    rejected = RejectedLines()
+    rows, content_hash = _fingerprint(reading, rejected)
+    if last is not None and last.content_hash == content_hash:
+        return None
+    if rows == 0 and not reading.table.may_be_empty:
+        kept = f"the table keeps its {last.rows:,} rows" if last else "nothing was loaded"
+        raise InputError(
+            f"source {instance.name}: {reading.origin}: a header and 0 rows; {kept}, run stopped",
+            next_step="export the object again; an object that may be empty is declared so in its connector",
+        )
+    floor = settings.quality.min_rows_share_of_last
+    if last is not None and rows < floor * last.rows and name not in accept_shrunk and reading.table.mode == "snapshot":
+        raise InputError(
+            f"source {instance.name}: {reading.origin}: {rows:,} rows, below {floor:.0%} of the last load's {last.rows:,}: "
+            "table kept, run stopped",
+            next_step=f"if the drop is real, run again with `--accept-shrunk {name}`",
+        )
+    moment = now()
+    known_at = reading.known_at or moment
+    if known_at > moment:
+        raise InputError(
+            f"source {instance.name}: {reading.origin}: exported_at {known_at.isoformat()} is in the future "
+            f"(now {moment.isoformat(timespec='seconds')}); nothing was loaded"
+        )
+    if last is not None and known_at < last.known_at:
+        raise InputError(
+            f"source {instance.name}: {reading.origin}: this export was taken at {known_at.isoformat()}, the lake already "
+            f"holds one of {last.known_at.isoformat()} and would not use it; nothing was loaded",
+            next_step="set sources." + instance.name + ".options.exported_at to the moment of this export",
+        )
+    return _Due(reading, rows, content_hash, rejected, known_at, last.rows if last else None)
+
+
+def _fingerprint(reading: Reading, rejected: RejectedLines) -> tuple[int, str]:
+    """Rows and a hash of the content that depends neither on the order of rows nor on the order of columns.
+
+    Broken lines are part of the content: an export that lost a line is another export.
+    """
+    rows, total = 0, 0
+    names: tuple[str, ...] = ()
+    with memory() as con:
+        for table in reading.batches(rejected):
+            names = tuple(sorted(set(table.column_names) - _OWN_COLUMNS))
+            # A separator and a mark for NULL that no export uses, so that ('a', '') and ('', 'a') differ.
+            spelled = " || chr(31) || ".join(f"coalesce({quoted(name)}, chr(30))" for name in names)
+            con.register("page", table)
+            count, part = con.execute(
+                f"select count(*), coalesce(sum(cast(md5_number_lower({spelled}) as hugeint)), 0) from page"
+            ).fetchall()[0]
+            con.unregister("page")
+            rows += count
+            total += int(part)
+        for line in rejected.lines:
+            total += int(con.execute("select md5_number_lower(?)", [line["text"]]).fetchall()[0][0])
+    return rows, f"{rows:x}-{len(rejected.lines):x}-{total % (1 << 128):032x}-{','.join(names)}" if names else f"0-{total:x}"
+
+
+def _land(places: Places, instance: Instance, due: list[_Due]) -> list[Landed]:
+    """Load all due tables of one source in one package: readers see all of them or none."""
+    if not due:
+        return []
+    import dlt  # 1.2 s: only when there is something to land
+
+    started = time.perf_counter()
+    resources: list[Any] = []
+    ledger: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
+    for one in due:
+        table = one.reading.table
+        ledger.append(
+            {
+                "table_name": table.name,
+                "row_count": one.rows,
+                "content_hash": one.content_hash,
+                "file_hash": one.reading.version,
+                "known_at": one.known_at.astimezone(UTC).isoformat(),
+                "mode": table.mode,
+                "origin": one.reading.origin,
+                "rejected_count": len(one.rejected.lines),
+            }
+        )
+        lines += [{"table_name": table.name, **line} for line in one.rejected.lines]
+        if one.rows:
+            resources.append(dlt.resource(_pages(one), name=table.name, write_disposition="append", max_table_nesting=0))
+    moment: Any = {"known_at": {"data_type": "text"}}  # dlt would guess a timestamp from the text
+    resources.append(dlt.resource(ledger, name=LEDGER_TABLE, write_disposition="append", columns=moment))
+    if lines:
+        columns: Any = {"text": {"data_type": "text"}, "row": {"data_type": "bigint"}}
+        resources.append(dlt.resource(lines, name=REJECTED_TABLE, write_disposition="append", columns=columns))
+    pipeline = dlt.pipeline(
+        pipeline_name=instance.name,
+        pipelines_dir=str(places.dlt),
+        dataset_name=instance.name,
+        destination=dlt.destinations.filesystem(
+            bucket_url=str(places.lake),
+            layout="{table_name}/load_date={YYYY}-{MM}-{DD}/{load_id}.{file_id}.{ext}",
+        ),
+    )
+    # A package that a killed run left behind would be loaded in place of this one, and reported as success.
+    pipeline.abort_packages()
+    info = pipeline.run(resources, loader_file_format="parquet")
+    info.raise_on_failed_jobs()
+    load_id = info.loads_ids[-1]
+    seconds = (time.perf_counter() - started) / len(due)
+    return [
+        Landed(instance.name, one.reading.table.name, one.rows, load_id, True, seconds, len(one.rejected.lines))
+        for one in due
+    ]
+
+
+def _pages(due: _Due) -> Iterator[pa.Table]:
+    """The rows once more, now for landing; they must be the rows that were fingerprinted.
+
+    Raises:
+        InputError: the source changed in between.
+    """
+    again, count = RejectedLines(), 0
+    for table in due.reading.batches(again):
+        count += table.num_rows
+        yield table
+    if count != due.rows or len(again.lines) != len(due.rejected.lines):
+        raise InputError(
+            f"{due.reading.origin}: the file changed while it was read ({due.rows:,} rows, then {count:,}); nothing was loaded",
+            next_step="wait until the export is complete, then run again",
+        )

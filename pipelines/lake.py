@@ -1,0 +1,215 @@
+"""Reads the lake: which loads completed, what each held, which files are theirs; and lays the raw views over them.
+
+The lake is append-only Parquet below `lake/<source>/<table>/load_date=.../<load_id>.<file_id>.parquet`. A load counts
+only if dlt marked it completed; whatever a crash left behind is invisible. How rows get in is `extract.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from pipelines.connector import Connector, Instance, Table
+from pipelines.warehouse import DEPLOYMENT, RAW_PREFIX, literal, memory, quoted, write_rows
+
+LEDGER_TABLE = "load_facts"
+REJECTED_TABLE = "rejected_lines"
+
+# Which file and row of the source a record came from, so that a message can say "row 3,001".
+FILE_COLUMN, ROW_COLUMN = "segments_file", "segments_row"
+
+
+@dataclass(frozen=True)
+class Load:
+    """One table of one completed load, as the ledger that travelled with it says."""
+
+    source: str
+    table: str
+    load_id: str
+    known_at: datetime
+    rows: int
+    content_hash: str
+    file_hash: str
+    mode: str
+    origin: str
+    rejected_lines: int
+
+    @property
+    def order(self) -> tuple[datetime, float]:
+        """Later facts win; of two loads of one moment the one that came later."""
+        return (self.known_at, float(self.load_id))
+
+
+def files_of(lake: Path, source: str, table: str, load_ids: set[str]) -> list[Path]:
+    """Parquet files of `table` that belong to one of the loads, in a stable order."""
+    folder = lake / source / table
+    return sorted(path for path in folder.glob("*/*.parquet") if path.name.rsplit(".", 2)[0] in load_ids)
+
+
+def completed_ids(lake: Path, source: str) -> set[str]:
+    """Ids of the loads dlt marked as completed; half-written marks do not count."""
+    found: set[str] = set()
+    for path in (lake / source / "_dlt_loads").glob("*.jsonl"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                mark = json.loads(line)
+            except json.JSONDecodeError:
+                continue  # the process died while it wrote the mark: the load never completed
+            if mark.get("status") == 0:
+                found.add(str(mark["load_id"]))
+    return found
+
+
+def loads(lake: Path, source: str, *, known_at: datetime | None = None) -> list[Load]:
+    """Every table of every completed load of `source` known up to `known_at`, oldest first."""
+    files = files_of(lake, source, LEDGER_TABLE, completed_ids(lake, source))
+    if not files:
+        return []
+    listed = ", ".join(literal(path) for path in files)
+    with memory() as con:
+        rows = con.execute(
+            f"""
+            select table_name, _dlt_load_id, known_at, row_count, content_hash, file_hash, mode, origin, rejected_count
+            from read_parquet([{listed}], union_by_name = true)
+            """
+        ).fetchall()
+    found = [Load(source, r[0], r[1], datetime.fromisoformat(r[2]), r[3], *r[4:]) for r in rows]
+    return sorted((x for x in found if known_at is None or x.known_at <= known_at), key=lambda x: (*x.order, x.table))
+
+
+def newest(found: list[Load], table: str) -> Load | None:
+    """The newest load of `table`, or None."""
+    return max((load for load in found if load.table == table), key=lambda load: load.order, default=None)
+
+
+def lay_views(
+    con: duckdb.DuckDBPyConnection, lake: Path, sources: list[Instance], *, known_at: datetime | None
+) -> list[Load]:
+    """Create the views `raw_<connector>.<table>` and the table `deployment.loads`; return the loads they rest on.
+
+    Every declared column is there as text even when no file has it; a table without a load is an empty view.
+    """
+    by_connector: dict[str, list[Instance]] = {}
+    for instance in sources:
+        by_connector.setdefault(instance.connector.name, []).append(instance)
+    history = {instance.name: loads(lake, instance.name, known_at=known_at) for instance in sources}
+    used: list[Load] = []
+    for name, group in by_connector.items():
+        connector = group[0].connector
+        con.execute(f"create schema if not exists {quoted(RAW_PREFIX + name)}")
+        for table in connector.tables:
+            parts = []
+            for instance in group:
+                chosen = _chosen(history[instance.name], table)
+                used.extend(chosen)
+                parts.append(_select(con, lake, instance.name, table, chosen))
+            _create_view(con, connector, table.name, parts)
+        parts = [
+            _select_rejected(lake, instance.name, {load.load_id for load in used if load.source == instance.name})
+            for instance in group
+        ]
+        _create_view(con, connector, REJECTED_TABLE, parts)
+    _write_ledger(con, sources, history, used)
+    return used
+
+
+def _chosen(history: list[Load], table: Table) -> list[Load]:
+    of_table = [load for load in history if load.table == table.name]
+    if table.mode == "increment":
+        return of_table
+    return [load] if (load := newest(of_table, table.name)) else []
+
+
+def _create_view(con: duckdb.DuckDBPyConnection, connector: Connector, table: str, parts: list[str]) -> None:
+    body = "\nunion all by name\n".join(parts)
+    con.execute(f"create or replace view {quoted(RAW_PREFIX + connector.name)}.{quoted(table)} as\n{body}")
+
+
+def _select(con: duckdb.DuckDBPyConnection, lake: Path, source: str, table: Table, chosen: list[Load]) -> str:
+    files = files_of(lake, source, table.name, {load.load_id for load in chosen})
+    moments = {load.load_id: load.known_at for load in chosen}
+    if not files:
+        empty = ", ".join(f"cast(null as varchar) as {quoted(column)}" for column in table.columns)
+        return (
+            f"select {literal(source)} as source, {empty}, cast(null as varchar) as load_id, "
+            "cast(null as timestamp) as known_at, cast(null as varchar) as file_name, "
+            "cast(null as bigint) as file_row where false"
+        )
+    reader = f"read_parquet([{', '.join(literal(path) for path in files)}], union_by_name = true, hive_partitioning = false)"
+    there = [row[0] for row in con.execute(f"describe select * from {reader}").fetchall()]
+    columns = [
+        f"{quoted(column)}" if column in there else f"cast(null as varchar) as {quoted(column)}" for column in table.columns
+    ]
+    own = {FILE_COLUMN, ROW_COLUMN, *table.columns}
+    columns += [quoted(column) for column in there if column not in own and not column.startswith("_dlt")]
+    known = " ".join(
+        f"when {literal(load_id)} then timestamp {literal(moment.astimezone(UTC).replace(tzinfo=None).isoformat())}"
+        for load_id, moment in sorted(moments.items())
+    )
+    file_name = FILE_COLUMN if FILE_COLUMN in there else "cast(null as varchar)"
+    file_row = ROW_COLUMN if ROW_COLUMN in there else "cast(null as bigint)"
+    return (
+        f"select {literal(source)} as source, {', '.join(columns)}, _dlt_load_id as load_id, "
+        f"case _dlt_load_id {known} end as known_at, {file_name} as file_name, {file_row} as file_row from {reader}"
+    )
+
+
+def _select_rejected(lake: Path, source: str, load_ids: set[str]) -> str:
+    files = files_of(lake, source, REJECTED_TABLE, load_ids)
+    head = f"select {literal(source)} as source, "
+    if not files:
+        return head + (
+            "cast(null as varchar) as table_name, cast(null as varchar) as origin, cast(null as bigint) as file_row, "
+            "cast(null as varchar) as line, cast(null as varchar) as reason, cast(null as varchar) as load_id where false"
+        )
+    listed = ", ".join(literal(path) for path in files)
+    return head + (
+        'table_name, origin, cast("row" as bigint) as file_row, "text" as line, reason, _dlt_load_id as load_id '
+        f"from read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    )
+
+
+def _write_ledger(
+    con: duckdb.DuckDBPyConnection, sources: list[Instance], history: dict[str, list[Load]], used: list[Load]
+) -> None:
+    connectors = {instance.name: instance.connector.name for instance in sources}
+    rows = []
+    for load in used:
+        earlier = [x for x in history[load.source] if x.table == load.table and x.order < load.order]
+        before = newest(earlier, load.table)
+        rows.append(
+            {
+                "source": load.source,
+                "connector": connectors[load.source],
+                "table_name": load.table,
+                "load_id": load.load_id,
+                "known_at": load.known_at.astimezone(UTC).replace(tzinfo=None),
+                "rows": load.rows,
+                "previous_rows": before.rows if before else None,
+                "rejected_lines": load.rejected_lines,
+                "content_hash": load.content_hash,
+                "mode": load.mode,
+            }
+        )
+    write_rows(
+        con,
+        DEPLOYMENT,
+        "loads",
+        {
+            "source": "varchar",
+            "connector": "varchar",
+            "table_name": "varchar",
+            "load_id": "varchar",
+            "known_at": "timestamp",
+            "rows": "bigint",
+            "previous_rows": "bigint",
+            "rejected_lines": "bigint",
+            "content_hash": "varchar",
+            "mode": "varchar",
+        },
+        rows,
+    )

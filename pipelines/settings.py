@@ -1,0 +1,374 @@
+"""The deployment file `segments.yml`, typed, and the secrets that go with it.
+
+What a programme says (weights, bars, levels) is not here but in `policies/`; what a path is called inside the state
+folder is in `warehouse.py`. Relative paths in the file are relative to the file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipelines.clock import now
+from pipelines.errors import ConfigError
+from pipelines.fiscal import FiscalCalendar, Quarter
+
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Part):
+    """One source instance: which connector reads it, and the connector's own options."""
+
+    connector: Name = Field(description="name of a connector, e.g. salesforce")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of that connector")
+
+
+class Fiscal(_Part):
+    """Where the fiscal year begins and which calendar year it is named after."""
+
+    first_month: int = Field(1, ge=1, le=12, description="first month of the fiscal year")
+    named_by: Literal["start", "end"] = Field("end", description="the year is named by its start or its end")
+
+
+class ExchangeRate(_Part):
+    """From `from` on, one unit of `currency` is worth `rate` units of the reporting currency."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    currency: Currency
+    from_: date = Field(alias="from")
+    rate: Decimal = Field(gt=0)
+
+
+class Employees(_Part):
+    """Bounds of head count, both included."""
+
+    min: int | None = Field(None, ge=0)
+    max: int | None = Field(None, ge=0)
+
+
+class IcpRule(_Part):
+    """The ideal customer profile, a rule on account attributes; an empty list or bound asks nothing."""
+
+    industries: list[str] = Field(default_factory=list)
+    regions: list[str] = Field(default_factory=list)
+    countries: list[str] = Field(default_factory=list)
+    employees: Employees = Employees()
+
+
+class PolicyChoice(_Part):
+    """The programme in force."""
+
+    active: str = Field(description="policy name, or name@version to pin one")
+    compare: list[str] = Field(default_factory=list, description="further policies to evaluate beside it")
+
+
+class Quality(_Part):
+    """Limits of the gate that depend on the company rather than on the programme."""
+
+    max_quarantined_share: float = Field(0.01, ge=0, le=1, description="share of an entity's rows that may be set aside")
+    min_rows_share_of_last: float = Field(0.8, ge=0, le=1, description="a full load below this share of the last stops")
+
+
+class ReleaseSchedule(_Part):
+    """When the quarterly release runs: day of the quarter's first month and hour, in the deployment's time zone."""
+
+    day: int = Field(5, ge=1, le=28)
+    hour: int = Field(6, ge=0, le=23)
+
+
+class DailySchedule(_Part):
+    """When the daily rehearsal (compute and judge, release nothing) runs."""
+
+    hour: int = Field(5, ge=0, le=23)
+
+
+class Schedule(_Part):
+    """Both schedules; they start switched off and are turned on in the UI."""
+
+    release: ReleaseSchedule = ReleaseSchedule()
+    daily: DailySchedule = DailySchedule()
+
+
+class AlertTarget(_Part):
+    """Somebody to tell. The address itself is a secret: `url_env` names the environment variable that holds it."""
+
+    name: Name
+    url_env: str = Field(pattern=r"^[A-Z][A-Z0-9_]*$")
+    events: list[Literal["run_failed", "release_refused", "released"]] = Field(
+        default_factory=lambda: ["run_failed", "release_refused"]  # type: ignore[arg-type]
+    )
+
+
+class Sample(_Part):
+    """Ask for the built-in sample company: its exports are generated into `paths.inputs` before they are read."""
+
+    seed: int = Field(20260930, ge=0)
+    partners: int = Field(120, ge=10, le=100_000)
+
+
+class Paths(_Part):
+    """Folders, relative to the deployment file."""
+
+    inputs: Path = Field(Path("inputs"), description="root of the file sources; `--data` overrides it")
+    state: Path = Field(Path("data"), description="lake, warehouse, candidates, releases")
+    policies: Path = Field(Path("policies"), description="folder of policy files")
+
+
+class Settings(BaseSettings):
+    """A deployment. One per company; several can share a machine as long as their state folders differ."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
+    deployment: Name = Field("partners", description="a short name, shown with every result")
+    sources: dict[Name, Source] = Field(min_length=1)
+    fiscal_calendar: Fiscal = Fiscal()
+    timezone: str = "UTC"
+    as_of: date | None = Field(None, description="decides the quarter a run is for; unset: today")
+    known_at: datetime | None = Field(None, description="use only facts known up to this moment; unset: all")
+    history_quarters: int = Field(40, ge=1, le=120, description="how far back the history is rebuilt")
+    reporting_currency: Currency = "USD"
+    exchange_rates: list[ExchangeRate] = Field(default_factory=list)
+    icp: IcpRule = IcpRule()
+    pseudo_partners: list[str] = Field(
+        default_factory=list, description="names, partner numbers or account ids that are no partners"
+    )
+    policy: PolicyChoice
+    quality: Quality = Quality()
+    schedule: Schedule = Schedule()
+    alerts: list[AlertTarget] = Field(default_factory=list)
+    sample: Sample | None = None
+    paths: Paths = Paths()
+
+    _file: Path = Path("segments.yml")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        if value not in available_timezones():
+            near = difflib.get_close_matches(value, available_timezones(), 1)
+            raise ValueError(f"expected an IANA time zone{f', did you mean {near[0]}?' if near else ''}")
+        return value
+
+    @model_validator(mode="after")
+    def _rates_once(self) -> Settings:
+        seen: set[tuple[str, date]] = set()
+        for rate in self.exchange_rates:
+            if (rate.currency, rate.from_) in seen:
+                raise ValueError(f"exchange_rates: two rates for {rate.currency} from {rate.from_}, expected one")
+            seen.add((rate.currency, rate.from_))
+        return self
+
+    @classmethod
+    def settings_customise_sources(cls, settings_cls: Any, init_settings: Any, **_: Any) -> tuple[Any, ...]:
+        # The file decides alone: a stray variable called TIMEZONE or POLICY in a shell must not change a release.
+        return (init_settings,)
+
+    @property
+    def file(self) -> Path:
+        """The file these settings came from."""
+        return self._file
+
+    @property
+    def calendar(self) -> FiscalCalendar:
+        """The fiscal calendar as an object that computes."""
+        return FiscalCalendar(self.fiscal_calendar.first_month, self.fiscal_calendar.named_by)
+
+    def folder(self, which: Literal["inputs", "state", "policies"]) -> Path:
+        """One of the folders of `paths`, absolute."""
+        return (self._file.parent / getattr(self.paths, which)).resolve()
+
+    def quarter(self, asked: str | None = None) -> Quarter:
+        """The quarter a run is for: the one asked for, else the last that ended by `as_of`, else by today.
+
+        Raises:
+            ConfigError: the label is malformed or the quarter has not ended yet.
+        """
+        today = now().astimezone(ZoneInfo(self.timezone)).date()
+        if asked is None:
+            return self.calendar.last_ended(self.as_of or today)
+        quarter = self.calendar.parse(asked)
+        if quarter.last_day > max(today, self.as_of or today):
+            raise ConfigError(
+                f"quarter {quarter.label} ends on {quarter.last_day}, which is still to come; nothing was run",
+                next_step=f"ask for {self.calendar.last_ended(today).label} or an earlier quarter",
+            )
+        return quarter
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML as people mean it: the same key twice is a mistake, not 'the last one wins'."""
+
+
+def _unique_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        if key in seen:
+            raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark)
+        seen.add(key)
+    return yaml.SafeLoader.construct_mapping(loader, node, deep)
+
+
+_UniqueKeys.add_constructor(
+    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, lambda loader, node: _unique_mapping(loader, node, deep=True)
+)
+
+
+def read_yaml(path: Path, *, error: type[ConfigError] = ConfigError) -> dict[str, Any]:
+    """A YAML file whose top level is a mapping and in which no key stands twice.
+
+    Raises:
+        ConfigError: (or `error`) missing, unreadable, not UTF-8, not YAML, empty, or not a mapping at the top.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise error(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise error(f"{path}: is a folder, expected a YAML file") from None
+    except UnicodeDecodeError as problem:
+        raise error(f"{path}: not UTF-8 text (byte {problem.start})", next_step="save the file as UTF-8") from None
+    except OSError as problem:
+        raise error(f"{path}: cannot be read ({problem.strerror})") from None
+    try:
+        content = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as problem:
+        mark = problem.problem_mark
+        where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise error(f"{path}:{where}: {problem.problem or 'not YAML'}") from None
+    except yaml.YAMLError as problem:
+        raise error(f"{path}: not YAML ({problem})") from None
+    if not isinstance(content, dict):
+        found = "an empty file" if content is None else f"a {type(content).__name__} at the top level"
+        raise error(f"{path}: found {found}, expected keys and values")
+    return content
+
+
+def explain_validation(path: Path, problem: ValidationError, model: type[BaseModel]) -> str:
+    """A pydantic error as lines of 'file: key path: found X, expected Y', with the nearest known key."""
+    lines = []
+    for item in problem.errors():
+        where = ""
+        for step in item["loc"]:
+            where += f"[{step}]" if isinstance(step, int) else (f".{step}" if where else str(step))
+        if item["type"] == "extra_forbidden":
+            known = known_keys(model, item["loc"][:-1])
+            near = difflib.get_close_matches(str(item["loc"][-1]), known, 1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            lines.append(f"{path}: {where}: unknown key; {hint}expected one of: {', '.join(known)}")
+        elif item["type"] == "missing":
+            lines.append(f"{path}: {where}: missing, expected {describe(model, item['loc'])}")
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            shown = item.get("input")
+            found = f"found {shown!r}, " if where and not isinstance(shown, (dict, BaseModel)) else ""
+            lines.append(f"{path}: {where + ': ' if where else ''}{found}{message[0].lower() + message[1:]}")
+    return "\n".join(lines)
+
+
+def _field_at(model: Any, location: tuple[Any, ...]) -> Any:
+    """The annotation that `location` leads to inside `model`, or None."""
+    current: Any = model
+    for step in location:
+        current = _inner_model(current)
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(str(step)) or next(
+                (f for f in current.model_fields.values() if f.alias == step), None
+            )
+            if field is None:
+                return None
+            current = field
+        # a list index or a mapping key: the annotation's inner model stays
+    return current
+
+
+def _inner_model(annotation: Any) -> Any:
+    """The pydantic model inside an annotation or field: of `list[M]`, `dict[str, M]`, `M | None`."""
+    annotation = getattr(annotation, "annotation", annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in getattr(annotation, "__args__", ()):
+        found = _inner_model(part)
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            return found
+    return annotation
+
+
+def known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """The keys that the mapping at `location` may have."""
+    inner = _inner_model(_field_at(model, location))
+    if isinstance(inner, type) and issubclass(inner, BaseModel):
+        return sorted(f.alias or n for n, f in inner.model_fields.items())
+    return []
+
+
+def describe(model: type[BaseModel], location: tuple[Any, ...]) -> str:
+    """What stands at `location`, in words where the field has some."""
+    field = _field_at(model, location)
+    return getattr(field, "description", None) or "a value here"
+
+
+def read_settings(path: Path, *, data: Path | None = None) -> Settings:
+    """Read a deployment file; `data` overrides `paths.inputs`.
+
+    Raises:
+        ConfigError: one line per mistake: file, key path, what was found and what was expected.
+    """
+    if not path.exists():
+        raise ConfigError(
+            f"{path}: no such deployment file",
+            next_step="`segments init` writes a commented one, `--config FILE` names another",
+        )
+    content = read_yaml(path)
+    _names_are_unique(path, content)
+    try:
+        settings = Settings(**content)
+    except ValidationError as problem:
+        raise ConfigError(explain_validation(path, problem, Settings)) from None
+    except TypeError:
+        raise ConfigError(f"{path}: keys must be text") from None
+    settings._file = path.resolve()
+    if data is not None:
+        settings = settings.model_copy(update={"paths": settings.paths.model_copy(update={"inputs": data.resolve()})})
+        settings._file = path.resolve()
+    return settings
+
+
+def _names_are_unique(path: Path, content: dict[str, Any]) -> None:
+    # YAML keys are case sensitive but schemas and folders need not be: `Salesforce` and `salesforce` would collide.
+    sources = content.get("sources")
+    if not isinstance(sources, dict):
+        return
+    seen: dict[str, str] = {}
+    for name in sources:
+        folded = str(name).casefold()
+        if folded in seen:
+            raise ConfigError(f"{path}: sources.{name}: a source named {seen[folded]!r} stands already, names are unique")
+        seen[folded] = str(name)
+
+
+def secret(source: str, field: str) -> str:
+    """The secret `SEGMENTS_<SOURCE>_<FIELD>` from the environment, read when a source is read, never at import.
+
+    Raises:
+        ConfigError: the variable is unset; the message names it and never its value.
+    """
+    variable = f"SEGMENTS_{source}_{field}".upper()
+    value = os.environ.get(variable)
+    if not value:
+        raise ConfigError(f"source {source}: the environment variable {variable} is not set", next_step="see .env.example")
+    return value
