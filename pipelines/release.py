@@ -28,7 +28,6 @@ from pipelines.clock import now
 from pipelines.errors import ConfigError, GateRefused, InputError
 from pipelines.events import emit
 from pipelines.fiscal import Quarter
-from pipelines.lake import Load
 from pipelines.warehouse import (
     MARTS,
     RELEASE_STORAGE_VERSION,
@@ -50,7 +49,7 @@ RELEASED_TABLES: dict[str, tuple[str, ...]] = {
     "segment_summary": ("quarter", "policy", "version", "ladder", "level_rank"),
     "segment_movement": ("quarter", "policy", "version", "ladder", "from_level", "to_level", "action"),
 }
-_FILE, _FACTS, _MANIFEST, _VERDICT = "segments.duckdb", "candidate.json", "manifest.json", "verdict.json"
+_FILE, _FACTS, _MANIFEST, _NEWEST = "segments.duckdb", "candidate.json", "manifest.json", "newest"
 # How many candidates stay on disk: the one at hand and some refused ones to look into.
 _KEPT_CANDIDATES = 5
 
@@ -91,7 +90,7 @@ class Released:
     previous: str | None
 
 
-def build_candidate(places: Places, *, used: Sequence[Load], policy_hash: str) -> Candidate:
+def build_candidate(places: Places, *, policy_hash: str) -> Candidate:
     """Lay the marts down as a candidate folder; the same inputs give the same candidate, byte for byte.
 
     The release id is a hash of the content: policy, inputs and tables, never of when or how often something ran.
@@ -100,13 +99,11 @@ def build_candidate(places: Places, *, used: Sequence[Load], policy_hash: str) -
         context = con.execute(
             "select deployment, quarter, policy, version, cast(known_at as varchar) from deployment.run_context"
         ).fetchall()[0]
+        loads = con.execute("select source, table_name, rows, content_hash, load_id from deployment.loads").fetchall()
         logical = {table: _content(con, table) for table in RELEASED_TABLES}
     deployment, quarter, policy, policy_version, known_at = context
     inputs = sorted(
-        (
-            {"source": x.source, "table": x.table, "rows": x.rows, "content_hash": x.content_hash, "load_id": x.load_id}
-            for x in used
-        ),
+        (dict(zip(("source", "table", "rows", "content_hash", "load_id"), row, strict=True)) for row in loads),
         key=lambda x: (x["source"], x["table"], x["load_id"]),
     )
     identity = {
@@ -133,7 +130,6 @@ def build_candidate(places: Places, *, used: Sequence[Load], policy_hash: str) -
                 f"create table candidate.main.{quoted(table)} as "
                 f"select *{extra} from warehouse.{MARTS}.{quoted(table)} order by {ordered}"
             )
-            _copy_comments(con, table)
             con.execute(
                 f"copy (select * from candidate.main.{quoted(table)} order by {ordered}) "
                 f"to {literal(staging / (table + '.parquet'))} (format parquet, compression zstd)"
@@ -158,15 +154,22 @@ def build_candidate(places: Places, *, used: Sequence[Load], policy_hash: str) -
     (staging / _FACTS).write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(staging, folder)
+    pointer = places.candidates / ".newest.tmp"
+    pointer.write_text(release, encoding="utf-8")
+    os.replace(pointer, places.candidates / _NEWEST)
+    emit("candidate_built", f"candidate {release}", candidate=release, tables=len(tables))
     return Candidate(**facts, folder=folder)
 
 
-def read_candidate(places: Places, release: str) -> Candidate:
-    """A candidate on disk.
+def read_candidate(places: Places, release: str | None = None) -> Candidate:
+    """A candidate on disk: the one of that release id, else the newest.
 
     Raises:
         ConfigError: there is none of that name.
     """
+    pointer = places.candidates / _NEWEST
+    if release is None:
+        release = pointer.read_text(encoding="utf-8") if pointer.exists() else "(none)"
     folder = places.candidates / release
     try:
         facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
@@ -276,7 +279,6 @@ def _finish(places: Places, target: Path) -> None:
         con.execute(f"attach {literal(staging)} as out (storage_version {literal(RELEASE_STORAGE_VERSION)})")
         for path in sorted(target.glob("*.parquet")):
             con.execute(f"create table out.main.{quoted(path.stem)} as select * from read_parquet({literal(path)})")
-            _comment(con, path.stem)
         con.execute("checkpoint out")
         con.execute("detach out")
     _fsync(staging)
@@ -432,14 +434,6 @@ def _write_chain(con: duckdb.DuckDBPyConnection, chain: list[dict[str, Any]]) ->
         "previous_release": "varchar",
     }
     write_rows(con, "main", "releases", columns, [{"position": n, **link} for n, link in enumerate(chain, 1)])
-
-
-def _copy_comments(con: duckdb.DuckDBPyConnection, table: str) -> None:
-    return None
-
-
-def _comment(con: duckdb.DuckDBPyConnection, table: str) -> None:
-    return None
 
 
 def _sweep(places: Places) -> None:

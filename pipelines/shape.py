@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -29,10 +30,24 @@ from pipelines.policy import TABLES as POLICY_TABLES
 from pipelines.policy import Policy, in_force, read_policies, rows_of
 from pipelines.release import recorded_decisions
 from pipelines.settings import Settings
-from pipelines.warehouse import DEPLOYMENT, POLICY, Places, connect, write_rows
+from pipelines.warehouse import DEPLOYMENT, POLICY, Places, connect, literal, quoted, write_rows
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 _CATALOGUE = PROJECT / "seeds" / "metric_catalogue.csv"
+
+
+# The tables of the schema `deployment`, as `lay_inputs` writes them.
+DEPLOYMENT_TABLES = (
+    "run_context",
+    "quarters",
+    "days",
+    "exchange_rates",
+    "pseudo_partners",
+    "source_settings",
+    "partner_account_types",
+    "capabilities",
+    "loads",
+)
 
 
 @dataclass(frozen=True)
@@ -216,6 +231,7 @@ def build(run: Run, *, on_node: Callable[[Built], None] | None = None) -> list[B
 
     def seen(node: Built) -> None:
         nodes.append(node)
+        emit("node_finished", f"{node.schema}.{node.table}", level=logging.DEBUG, node=node.name, status=node.status)
         if on_node:
             on_node(node)
 
@@ -226,17 +242,39 @@ def build(run: Run, *, on_node: Callable[[Built], None] | None = None) -> list[B
             "dbt could not build the tables; nothing was judged or released:\n  " + "\n  ".join(lines),
             next_step=f"the full log is {run.places.dbt_target / 'logs' / 'dbt.log'}",
         )
+    rows = row_counts(run.places)
+    for node in nodes:
+        if (node.schema, node.table) in rows:
+            emit(
+                "table_built",
+                f"{node.schema}.{node.table}",
+                schema=node.schema,
+                table=node.table,
+                rows=rows[node.schema, node.table],
+                seconds=round(node.seconds, 3),
+            )
     seconds = time.perf_counter() - started
     inside = sum(node.seconds for node in nodes)
     emit(
         "shaped",
         f"{len(nodes)} nodes built",
-        level=10,
+        level=logging.DEBUG,
         nodes=len(nodes),
         seconds=round(seconds, 3),
         node_seconds=round(inside, 3),
     )
     return nodes
+
+
+def row_counts(places: Places) -> dict[tuple[str, str], int]:
+    """Rows of every table (not view) of the warehouse, by schema and name."""
+    with connect(places.warehouse, read_only=True) as con:
+        tables = con.execute("select schema_name, table_name from duckdb_tables() order by all").fetchall()
+        counts = " union all ".join(
+            f"select {literal(schema)}, {literal(table)}, count(*) from {quoted(schema)}.{quoted(table)}"
+            for schema, table in tables
+        )
+        return {(row[0], row[1]): row[2] for row in con.execute(counts).fetchall()} if tables else {}
 
 
 def prepare(settings: Settings) -> Path:

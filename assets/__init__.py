@@ -1,0 +1,1 @@
+"""DECLARES the graph: what is made, in which order, when, and how it shows in the UI. The only room that knows Dagster."""

@@ -1,0 +1,477 @@
+"""The graph of one deployment: extract -> define -> shape -> candidate -> judge -> release, with checks and partitions.
+
+Every function here is a few lines around a room; what a room does is in the room. `definitions.py` offers the graph to
+Dagster's tools, `run.py` executes it for the command line.
+
+No postponed annotations here: Dagster reads the type of `context` at import.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster import AssetCheckExecutionContext, AssetExecutionContext
+from dagster_dbt import dbt_assets
+
+from assets.names import Addresses, address, step_of
+from data_quality.releasing import Judged, judge_candidate, read_judged, refuse_unless_good, release_judged
+from data_quality.suite import Suite, read_suites
+from demo.salesforce_export import write_salesforce_export
+from pipelines import lake
+from pipelines.connector import Instance, instances
+from pipelines.errors import SegmentsError
+from pipelines.events import emit
+from pipelines.extract import Landed, extract
+from pipelines.policy import TABLES as POLICY_TABLES
+from pipelines.release import RELEASED_TABLES, Candidate, Released, build_candidate, read_candidate
+from pipelines.settings import Settings
+from pipelines.shape import DEPLOYMENT_TABLES, Run, build, lay_inputs, plan, prepare, row_counts
+from pipelines.warehouse import Places, writer
+
+# One writing seat per deployment: the file lock in `warehouse.writer` holds it everywhere; the pool lets the UI show
+# who waits for it.
+WRITER_POOL = "warehouse_writer"
+RELEASE_GROUP = "deliver"
+
+
+@dataclass
+class Journal:
+    """What happened in one execution, for whoever started it."""
+
+    landed: list[Landed] = field(default_factory=list)
+    run: Run | None = None
+    candidate: Candidate | None = None
+    judged: Judged | None = None
+    released: Released | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may ask of one execution beyond the deployment file."""
+
+    known_at: datetime | None = None
+    accept_shrunk: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Everything Dagster needs to know about one deployment."""
+
+    settings: Settings
+    partitions: dg.TimeWindowPartitionsDefinition
+    definitions: dg.Definitions
+    journal: Journal
+
+
+def partitions_of(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
+    """Fiscal quarters as partitions; a partition is the quarter's first day, written 2026-07-01."""
+    months = sorted((settings.fiscal_calendar.first_month - 1 + 3 * n) % 12 + 1 for n in range(4))
+    first = settings.calendar.spine(settings.quarter(), settings.history_quarters)[0]
+    return dg.TimeWindowPartitionsDefinition(
+        start=first.first_day.isoformat(),
+        fmt="%Y-%m-%d",
+        cron_schedule=f"0 0 1 {','.join(map(str, months))} *",
+        timezone=settings.timezone,
+    )
+
+
+def provide_sample(settings: Settings) -> None:
+    """Write the sample company's export where the deployment asks for one; nothing to do when it is there already."""
+    if settings.sample is None:
+        return
+    folder = settings.folder("inputs")
+    wanted = settings.sample.model_dump_json()
+    stamp = folder / "sample.json"
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return
+    counts = write_salesforce_export(folder, seed=settings.sample.seed, partners=settings.sample.partners)
+    stamp.write_text(wanted, encoding="utf-8")
+    emit("sample_written", f"sample company written to {folder}", folder=str(folder), **counts)
+
+
+def define(settings: Settings, options: Options | None = None) -> Graph:
+    """Declare the graph of a deployment.
+
+    Raises:
+        ConfigError: an unknown connector or option.
+        BuildError: the dbt project does not parse.
+    """
+    asked = options or Options()
+    journal = Journal()
+    partitions = partitions_of(settings)
+    manifest = prepare(settings)
+    sources = instances(settings)
+    assets: list[Any] = [_extraction(settings, name, group, asked, journal) for name, group in _by_connector(sources)]
+    assets += [
+        _definition(settings, sources, partitions, asked, journal),
+        _shaping(settings, manifest, partitions, asked),
+        _candidate(settings, partitions, asked, journal),
+        _release(settings, partitions, asked, journal),
+    ]
+    checks = _judgement(settings, partitions, asked, journal)
+    everything = dg.AssetSelection.all()
+    quarterly = dg.define_asset_job("quarterly_release", selection=everything, partitions_def=partitions)
+    rehearsal = dg.define_asset_job(
+        "daily_rehearsal",
+        selection=everything - dg.AssetSelection.assets(*[address("released", t) for t in RELEASED_TABLES]),
+        partitions_def=partitions,
+        description="Computes and judges, releases nothing.",
+    )
+    definitions = dg.Definitions(
+        assets=assets,
+        asset_checks=[checks],
+        jobs=[quarterly, rehearsal],
+        schedules=[_quarterly_schedule(settings, quarterly), _daily_schedule(settings, rehearsal)],
+        # Every multiprocess step imports everything again, 4-5 s each; one writer leaves nothing to run side by side.
+        executor=dg.in_process_executor,
+    )
+    return Graph(settings, partitions, definitions, journal)
+
+
+def _by_connector(sources: list[Instance]) -> list[tuple[str, list[Instance]]]:
+    grouped: dict[str, list[Instance]] = {}
+    for instance in sources:
+        grouped.setdefault(instance.connector.name, []).append(instance)
+    return sorted(grouped.items())
+
+
+def _extraction(
+    settings: Settings, connector: str, group: list[Instance], asked: Options, journal: Journal
+) -> dg.AssetsDefinition:
+    tables = [table.name for table in group[0].connector.tables]
+
+    @dg.multi_asset(
+        name=f"extract_{connector}",
+        specs=[
+            dg.AssetSpec(
+                address(f"raw_{connector}", table),
+                group_name="extract",
+                description=f"The {connector} table {table} as the lake holds it; text, append-only.",
+                kinds={"dlt", "parquet"},
+            )
+            for table in [*tables, lake.REJECTED_TABLE]
+        ],
+        pool=WRITER_POOL,
+    )
+    def extraction(context: AssetExecutionContext) -> Iterator[Any]:
+        with told("extract", settings), writer(Places.of(settings)):
+            provide_sample(settings)
+            landed = [
+                one
+                for instance in group
+                for one in extract(settings, Places.of(settings), instance, accept_shrunk=asked.accept_shrunk)
+            ]
+        journal.landed += landed
+        for table in tables:
+            of_table = [one for one in landed if one.table == table]
+            yield dg.MaterializeResult(
+                asset_key=address(f"raw_{connector}", table),
+                metadata={
+                    "dagster/row_count": sum(one.rows for one in of_table),
+                    "seconds": round(sum(one.seconds for one in of_table), 3),
+                    "load_ids": ", ".join(f"{one.source}: {one.load_id}" for one in of_table),
+                    "is_new": any(one.is_new for one in of_table),
+                },
+            )
+        yield dg.MaterializeResult(
+            asset_key=address(f"raw_{connector}", lake.REJECTED_TABLE),
+            metadata={"dagster/row_count": sum(one.rejected_lines for one in landed)},
+        )
+
+    return extraction
+
+
+def _definition(
+    settings: Settings,
+    sources: list[Instance],
+    partitions: dg.TimeWindowPartitionsDefinition,
+    asked: Options,
+    journal: Journal,
+) -> dg.AssetsDefinition:
+    raw = [
+        address(f"raw_{name}", table)
+        for name, group in _by_connector(sources)
+        for table in [*(t.name for t in group[0].connector.tables), lake.REJECTED_TABLE]
+    ]
+    keys = [("policy", t) for t in POLICY_TABLES] + [("deployment", t) for t in DEPLOYMENT_TABLES]
+
+    @dg.multi_asset(
+        name="define",
+        specs=[
+            dg.AssetSpec(
+                address(schema, table),
+                deps=raw,
+                group_name="define",
+                description="The policies as rows." if schema == "policy" else "The deployment and the run as rows.",
+                kinds={"yaml", "duckdb"},
+            )
+            for schema, table in keys
+        ]
+        + [
+            dg.AssetSpec(
+                address("released", "decisions"),
+                deps=raw,
+                group_name="define",
+                description="What earlier releases decided, which is never rewritten.",
+                kinds={"parquet", "duckdb"},
+            )
+        ],
+        partitions_def=partitions,
+        pool=WRITER_POOL,
+    )
+    def definition(context: AssetExecutionContext) -> Iterator[Any]:
+        with told("define", settings), writer(Places.of(settings)):
+            run = run_of(settings, context.partition_key, asked)
+            journal.run = run
+            lay_inputs(run)
+            rows = row_counts(run.places)
+        for schema, table in [*keys, ("released", "decisions")]:
+            yield dg.MaterializeResult(
+                asset_key=address(schema, table), metadata={"dagster/row_count": rows.get((schema, table), 0)}
+            )
+
+    return definition
+
+
+def _shaping(
+    settings: Settings, manifest: Path, partitions: dg.TimeWindowPartitionsDefinition, asked: Options
+) -> dg.AssetsDefinition:
+    translator = Addresses()
+
+    @dbt_assets(
+        manifest=manifest, dagster_dbt_translator=translator, partitions_def=partitions, name="shape", pool=WRITER_POOL
+    )
+    def shaping(context: AssetExecutionContext) -> Iterator[Any]:
+        with told("shape", settings), writer(Places.of(settings)):
+            run = run_of(settings, context.partition_key, asked)
+            nodes = build(run)
+            rows = row_counts(run.places)
+        for node in nodes:
+            if node.resource_type in ("model", "seed"):
+                count = rows.get((node.schema, node.table))
+                yield dg.MaterializeResult(
+                    asset_key=address(node.schema, node.table),
+                    metadata={
+                        "seconds": round(node.seconds, 3),
+                        **({"dagster/row_count": count} if count is not None else {}),
+                    },
+                )
+
+    return shaping
+
+
+def _candidate(
+    settings: Settings, partitions: dg.TimeWindowPartitionsDefinition, asked: Options, journal: Journal
+) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name="candidate",
+        specs=[
+            dg.AssetSpec(
+                address("candidate", table),
+                deps=[address("marts", table)],
+                group_name=step_of("candidate"),
+                description=f"{table} as it would be released; waits for its verdict.",
+                kinds={"duckdb", "parquet"},
+            )
+            for table in RELEASED_TABLES
+        ],
+        partitions_def=partitions,
+        pool=WRITER_POOL,
+    )
+    def candidate(context: AssetExecutionContext) -> Iterator[Any]:
+        with told("candidate", settings), writer(Places.of(settings)):
+            run = run_of(settings, context.partition_key, asked)
+            made = build_candidate(run.places, policy_hash=run.active.content_hash)
+        journal.candidate = made
+        for table, facts in made.tables.items():
+            yield dg.MaterializeResult(
+                asset_key=address("candidate", table),
+                metadata={
+                    "dagster/row_count": facts["rows"],
+                    "candidate": made.release,
+                    "content_hash": facts["content_hash"],
+                },
+            )
+
+    return candidate
+
+
+def _judgement(
+    settings: Settings, partitions: dg.TimeWindowPartitionsDefinition, asked: Options, journal: Journal
+) -> dg.AssetChecksDefinition:
+    suites = read_suites()
+    candidates = [address("candidate", table) for table in RELEASED_TABLES]
+
+    @dg.multi_asset_check(
+        name="judge",
+        specs=[
+            dg.AssetCheckSpec(
+                name=f"{suite.suite}__{rule.name}",
+                asset=_judged_asset(suite),
+                additional_deps=[key for key in candidates if key != _judged_asset(suite)],
+                description=rule.says,
+                # Only checks of a candidate may block: conformed tables lie above it, so that would be a circle. The
+                # release step refuses for any of them.
+                blocking=rule.severity == "critical" and suite.place == "candidate",
+            )
+            for suite in suites
+            for rule in suite.expectations
+        ],
+        pool=WRITER_POOL,
+    )
+    def judgement(context: AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        with told("judge", settings), writer(Places.of(settings)):
+            run = journal.run or run_of(settings, _partition_of(settings, context), asked)
+            judged = judge_candidate(run, journal.candidate or read_candidate(run.places))
+        journal.judged = judged
+        results = {(result.suite, result.expectation): result for result in judged.verdict.results}
+        for suite in suites:
+            for rule in suite.expectations:
+                result = results[suite.suite, rule.name]
+                yield dg.AssetCheckResult(
+                    asset_key=_judged_asset(suite),
+                    check_name=f"{suite.suite}__{rule.name}",
+                    passed=result.success,
+                    severity=(
+                        dg.AssetCheckSeverity.ERROR
+                        if result.raised or result.severity == "critical"
+                        else dg.AssetCheckSeverity.WARN
+                    ),
+                    description=result.sentence() if not result.success else None,
+                    metadata={"observed": result.observed, "candidate": judged.candidate.release},
+                )
+
+    return judgement
+
+
+def _judged_asset(suite: Suite) -> dg.AssetKey:
+    if suite.place == "candidate":
+        return address("candidate", suite.table)
+    if suite.place == "conformed":
+        return address("conformed", suite.table)
+    schema, _, table = suite.table.rpartition(".")
+    return address(schema, table) if schema else address("quarantine", "opportunities")
+
+
+def _partition_of(settings: Settings, context: Any) -> str:
+    run = context.run if hasattr(context, "run") else context.op_execution_context.run
+    return run.tags.get("dagster/partition") or settings.quarter().first_day.isoformat()
+
+
+def _release(
+    settings: Settings, partitions: dg.TimeWindowPartitionsDefinition, asked: Options, journal: Journal
+) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name="release",
+        specs=[
+            dg.AssetSpec(
+                address("released", table),
+                deps=[address("candidate", name) for name in RELEASED_TABLES],
+                group_name=RELEASE_GROUP,
+                description=f"{table} as analysts read it.",
+                kinds={"duckdb", "parquet"},
+            )
+            for table in RELEASED_TABLES
+        ],
+        partitions_def=partitions,
+        pool=WRITER_POOL,
+    )
+    def releasing(context: AssetExecutionContext) -> Iterator[Any]:
+        with told("release", settings), writer(Places.of(settings)):
+            run = run_of(settings, context.partition_key, asked)
+            candidate = journal.candidate or read_candidate(run.places)
+            # Whoever selects this step alone meets the gate all the same.
+            judged = journal.judged or read_judged(candidate) or judge_candidate(run, candidate)
+            journal.judged = judged
+            refuse_unless_good(run, judged)
+            released = release_judged(run, judged, run_name=context.run_id)
+        journal.released = released
+        for table, facts in candidate.tables.items():
+            yield dg.MaterializeResult(
+                asset_key=address("released", table),
+                metadata={
+                    "dagster/row_count": facts["rows"],
+                    "release": released.release,
+                    "is_new": released.is_new,
+                    "sha256": facts["sha256"],
+                },
+            )
+
+    return releasing
+
+
+def run_of(settings: Settings, partition: str, asked: Options) -> Run:
+    """The run a partition stands for."""
+    label = settings.calendar.quarter_of(datetime.fromisoformat(partition).date()).label
+    return plan(settings, quarter=label, known_at=asked.known_at)
+
+
+@contextmanager
+def told(step: str, settings: Settings) -> Iterator[None]:
+    """Write a structured event for a step that fails, then let the failure go on."""
+    try:
+        yield
+    except SegmentsError as problem:
+        emit(
+            "run_failed",
+            problem.message,
+            level=logging.ERROR,
+            step=step,
+            deployment=settings.deployment,
+            kind=problem.title,
+            exit_code=problem.exit_code,
+            next_step=problem.next_step,
+        )
+        raise
+    except Exception as problem:
+        emit(
+            "run_failed",
+            f"{type(problem).__name__}: {problem}",
+            level=logging.ERROR,
+            step=step,
+            deployment=settings.deployment,
+            kind="defect",
+            exit_code=1,
+        )
+        raise
+
+
+def _quarterly_schedule(settings: Settings, job: Any) -> dg.ScheduleDefinition:
+    months = sorted((settings.fiscal_calendar.first_month - 1 + 3 * n) % 12 + 1 for n in range(4))
+    when = settings.schedule.release
+
+    @dg.schedule(
+        job=job,
+        name="quarterly_release_schedule",
+        cron_schedule=f"0 {when.hour} {when.day} {','.join(map(str, months))} *",
+        execution_timezone=settings.timezone,
+        description="Releases the quarter that has just ended.",
+    )
+    def quarterly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return _request(settings, context.scheduled_execution_time)
+
+    return quarterly
+
+
+def _daily_schedule(settings: Settings, job: Any) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        job=job,
+        name="daily_rehearsal_schedule",
+        cron_schedule=f"0 {settings.schedule.daily.hour} * * *",
+        execution_timezone=settings.timezone,
+        description="Computes and judges the last ended quarter, releases nothing.",
+    )
+    def daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return _request(settings, context.scheduled_execution_time)
+
+    return daily
+
+
+def _request(settings: Settings, moment: datetime) -> dg.RunRequest:
+    quarter = settings.calendar.last_ended(moment.date())
+    return dg.RunRequest(run_key=moment.isoformat(), partition_key=quarter.first_day.isoformat())

@@ -1,0 +1,140 @@
+"""One measured run in a fresh process: of the rooms, stage by stage, or of the floor. Prints what it took as JSON.
+
+A process of its own, because imports count, and because a process has only one peak of memory. `run.py` starts it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+class Clock:
+    """Wall and CPU seconds by stage; CPU counts this process and the children it has waited for."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, dict[str, float]] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure what happens inside."""
+        wall, cpu = time.perf_counter(), _cpu_seconds()
+        yield
+        self.stages[name] = {"seconds": time.perf_counter() - wall, "cpu": _cpu_seconds() - cpu}
+
+
+def measure_rooms(deployment: Path) -> dict[str, Any]:
+    """Drive one deployment from export to release."""
+    clock = Clock()
+    with clock.stage("imports"):
+        import dlt  # noqa: F401
+        import great_expectations  # noqa: F401
+
+        from data_quality.releasing import judge_candidate, release_judged
+        from pipelines import shape
+        from pipelines.extract import extract
+        from pipelines.release import build_candidate
+        from pipelines.settings import read_settings
+    settings = read_settings(deployment)
+    run = shape.plan(settings)
+    with clock.stage("parse"):
+        shape.prepare(settings)
+    with clock.stage("extract"):
+        for instance in run.sources:
+            extract(settings, run.places, instance)
+    with clock.stage("lay_inputs"):
+        shape.lay_inputs(run)
+    with clock.stage("dbt"):
+        nodes = shape.build(run)
+    with clock.stage("candidate"):
+        candidate = build_candidate(run.places, policy_hash=run.active.content_hash)
+    with _asked_seconds() as asked, clock.stage("judge"):
+        judged = judge_candidate(run, candidate)
+    with clock.stage("release"):
+        release_judged(run, judged, run_name="benchmark")
+    return {
+        "stages": clock.stages,
+        "nodes": {node.name: node.seconds for node in nodes},
+        "judge_asking": asked(),
+        "expectations": len(judged.verdict.results),
+        "release": judged.candidate.release,
+        "candidate": str(judged.candidate.folder),
+        **_memory(),
+    }
+
+
+def measure_floor(deployment: Path, database: Path, threads: int) -> dict[str, Any]:
+    """Compute the floor for the same deployment."""
+    from benchmarks.floor import run_floor
+    from pipelines import shape
+    from pipelines.settings import read_settings
+
+    clock = Clock()
+    settings = read_settings(deployment)
+    quarter = shape.plan(settings).quarter
+    with clock.stage("floor"):
+        run_floor(settings, quarter, settings.folder("inputs"), database, threads=threads)
+    return {"stages": clock.stages, **_memory()}
+
+
+@contextmanager
+def _asked_seconds() -> Iterator[Callable[[], float]]:
+    """Seconds that the gate's own statements take inside the database, apart from everything around them."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    started, total = [0.0], [0.0]
+
+    def before(*_: Any) -> None:
+        started[0] = time.perf_counter()
+
+    def after(*_: Any) -> None:
+        total[0] += time.perf_counter() - started[0]
+
+    event.listen(Engine, "before_cursor_execute", before)
+    event.listen(Engine, "after_cursor_execute", after)
+    try:
+        yield lambda: total[0]
+    finally:
+        event.remove(Engine, "before_cursor_execute", before)
+        event.remove(Engine, "after_cursor_execute", after)
+
+
+def _cpu_seconds() -> float:
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def _memory() -> dict[str, float]:
+    """Peaks in megabytes. A child starts with the peak of its parent, so its figure is never too low."""
+    kilobytes = {
+        "memory_self": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "memory_children": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss,
+    }
+    return {name: value / 1024 for name, value in kilobytes.items()}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.stages", description=__doc__)
+    parser.add_argument("deployment", type=Path)
+    parser.add_argument("--floor", type=Path, metavar="DATABASE", help="compute the floor into this file instead")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    if options.floor:
+        found = measure_floor(options.deployment, options.floor, options.threads)
+    else:
+        found = measure_rooms(options.deployment)
+    print(json.dumps(found))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""The `segments` command: thin, on the roof. What it does is done by the rooms below."""

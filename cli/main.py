@@ -1,0 +1,339 @@
+"""The commands. Each reads options, calls one room, prints; messages and exit codes come from the rooms' errors."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import Enum
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import duckdb
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli.reporter import Mode, Reporter
+from pipelines import release as releases_room
+from pipelines.connector import available, find
+from pipelines.errors import ConfigError, InputError, SegmentsError
+from pipelines.settings import Settings, read_settings
+from pipelines.template import TEMPLATE
+from pipelines.warehouse import Places, quoted
+
+app = typer.Typer(
+    help="Turn CRM, account-mapping and PRM data into partner segments and tiers that can be defended.",
+    epilog="Exit codes: 0 done, 1 defect, 2 configuration or policy, 3 input, 4 refused by the gate, 5 build, 6 busy.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_LAST = Path(".segments") / "last"
+_out, _err = Console(highlight=False), Console(stderr=True, highlight=False)
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar="SEGMENTS_CONFIG", help="Deployment file; default: ./segments.yml."),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", envvar="SEGMENTS_DATA", help="Folder of the file sources, in place of paths.inputs."),
+]
+
+
+class Format(str, Enum):
+    """How a result is printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+def _guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Print a room's error as people read it and end with its exit code; anything else is a defect with its trace."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except SegmentsError as problem:
+            if kwargs.get("as_json"):
+                line = {"event": "ended", "exit_code": problem.exit_code, "kind": problem.title}
+                print(json.dumps({**line, "message": problem.message, "next_step": problem.next_step}))
+            _err.print(f"[bold red]{problem.title}[/bold red]: ", end="")
+            _err.print(problem.message, markup=False, soft_wrap=True)
+            if problem.next_step:
+                _err.print(f"next: {problem.next_step}", markup=False, soft_wrap=True)
+            raise typer.Exit(problem.exit_code) from None
+        except KeyboardInterrupt:
+            _err.print("stopped; the last release is as it was, a new run starts over safely")
+            raise typer.Exit(130) from None
+
+    return run
+
+
+@app.command()
+@_guarded
+def init(
+    path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("segments.yml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Write a commented deployment file to fill in."""
+    if path.exists() and not force:
+        raise ConfigError(f"{path}: is there already, left as it is", next_step="`--force` replaces it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(TEMPLATE, encoding="utf-8")
+    _out.print(f"{path} written. Fill in the lines marked <...>, then: segments check --config {path}")
+
+
+@app.command()
+@_guarded
+def check(config: Config = None, data: Data = None) -> None:
+    """Read the deployment file, the connectors' options and every policy, and say what a run would do."""
+    from pipelines.shape import plan
+
+    settings = _settings(config, data)
+    run = plan(settings)
+    _out.print(f"{settings.deployment}: {settings.file.name} is in order")
+    _out.print(f"  quarter   {run.quarter.label} ({run.quarter.first_day} to {run.quarter.last_day})")
+    _out.print(f"  policy    {run.active.key}, in force since {run.active.effective_from}")
+    for policy in run.policies:
+        if policy.key != run.active.key:
+            _out.print(f"  beside it {policy.key}")
+    for instance in run.sources:
+        _out.print(f"  source    {instance.name} ({instance.connector.name}, {instance.connector.kind})")
+    _out.print(f"  state     {run.places.state}")
+
+
+@app.command()
+@_guarded
+def run(
+    config: Config = None,
+    data: Data = None,
+    quarter: Annotated[
+        str | None, typer.Option("--quarter", "-q", help="Fiscal quarter, e.g. 2026Q3; default: the last that ended.")
+    ] = None,
+    known_at: Annotated[
+        datetime | None,
+        typer.Option("--known-at", help="Use only loads known up to this moment (UTC), to reproduce a past state."),
+    ] = None,
+    rehearse: Annotated[bool, typer.Option("--rehearse", help="Compute and judge, release nothing.")] = False,
+    accept_shrunk: Annotated[
+        list[str] | None,
+        typer.Option("--accept-shrunk", metavar="SOURCE.TABLE", help="Take a table although it lost many rows."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only warnings, errors and the result.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also tables of policy and deployment.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per event on standard output.")] = False,
+) -> None:
+    """Extract, shape, judge and release one quarter: the same graph as in the UI, in this process.
+
+    Running again with the same inputs changes nothing. A refusal or a failure leaves the last release readable.
+    """
+    started = time.perf_counter()
+    mode: Mode = "json" if as_json else "quiet" if quiet else "verbose" if verbose else "normal"
+    reporter = Reporter(mode).install()
+    settings = _settings(config, data)
+    _remember(settings)
+    if mode in ("normal", "verbose"):
+        _err.print(f"[bold]{settings.deployment}[/bold]  quarter {settings.quarter(quarter).label}  (loading the graph)")
+    from assets.graph import Options
+    from assets.run import run_once
+
+    options = Options(
+        known_at=known_at.replace(tzinfo=UTC) if known_at else None, accept_shrunk=frozenset(accept_shrunk or ())
+    )
+    try:
+        journal = run_once(settings, quarter=quarter, options=options, release=not rehearse)
+    finally:
+        reporter.close()
+    seconds = time.perf_counter() - started
+    done, candidate = journal.released, journal.candidate
+    if as_json:
+        result = {"event": "ended", "exit_code": 0, "seconds": round(seconds, 2)}
+        print(json.dumps({**result, "release": done.release if done else None, "candidate": candidate and candidate.release}))
+    elif done:
+        state = "released" if done.is_new else "unchanged, the same inputs give the same release"
+        _out.print(f"{done.release}  {state}  ({seconds:.1f} s)")
+    elif candidate:
+        _out.print(f"{candidate.release}  good to release; nothing was released (--rehearse)  ({seconds:.1f} s)")
+    if mode in ("normal", "verbose") and done:
+        _err.print("look at it: segments show   |   segments query \"from partner_segments limit 5\"")
+
+
+@app.command()
+@_guarded
+def show(
+    partner: Annotated[
+        str | None, typer.Argument(help="A partner's number, name or a part of it: its whole story.")
+    ] = None,
+    config: Config = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="How many partners; 0 = all.")] = 25,
+    level: Annotated[str | None, typer.Option("--level", "-l", help="Only holders of this tier or segment.")] = None,
+) -> None:
+    """Who holds which level, and why, as a table; with a partner's name, everything that led to it."""
+    from review.terminal import partner_story, roster
+
+    places, _ = _released_of(config)
+    with releases_room.reader(places) as con:
+        if partner is None:
+            roster(con, _out, limit=limit, level=level)
+        else:
+            partner_story(con, _out, partner)
+
+
+@app.command()
+@_guarded
+def query(
+    sql: Annotated[str, typer.Argument(help="A statement on the released tables; `segments tables` lists them.")],
+    config: Config = None,
+    output: Annotated[Format, typer.Option("--format", "-f", help="How to print.")] = Format.table,
+) -> None:
+    """Ask the current release anything, in DuckDB's SQL. Read-only; one query sees one release."""
+    places, _ = _released_of(config)
+    with releases_room.reader(places) as con:
+        # A query is a question about the release: it has no business with other files or the network.
+        con.execute("set enable_external_access = false")
+        try:
+            result = con.execute(sql)
+            names = [column[0] for column in result.description or []]
+            rows = result.fetchall()
+        except duckdb.Error as problem:
+            known = [row[0] for row in con.execute("select table_name from duckdb_tables() order by 1").fetchall()]
+            raise InputError(f"query: {problem}", next_step=f"released tables: {', '.join(known)}") from None
+    _print(names, rows, output)
+
+
+@app.command()
+@_guarded
+def tables(config: Config = None) -> None:
+    """The released tables with their rows and columns."""
+    places, _ = _released_of(config)
+    with releases_room.reader(places) as con:
+        names = [row[0] for row in con.execute("select table_name from duckdb_tables() order by 1").fetchall()]
+        grid = Table("table", "rows", "columns", box=None, pad_edge=False)
+        for name in names:
+            count = con.execute(f"select count(*) from {quoted(name)}").fetchall()[0][0]
+            columns = [row[0] for row in con.execute(f"describe {quoted(name)}").fetchall()]
+            grid.add_row(name, f"{count:,}", ", ".join(columns))
+    _out.print(grid)
+
+
+@app.command()
+@_guarded
+def releases(config: Config = None) -> None:
+    """The chain of releases that led to the current one."""
+    places, _ = _released_of(config)
+    current = releases_room.current(places)
+    if current is None:
+        raise InputError(f"nothing is released yet in {places.released}", next_step="`segments run` makes a release")
+    grid = Table("release", "quarter", "policy", "known at (UTC)", "partners", "", box=None, pad_edge=False)
+    for link in releases_room.history(places):
+        mark = "current" if link["release"] == current["release"] else ""
+        policy = f"{link['policy']}@{link['version']}"
+        grid.add_row(link["release"], link["quarter"], policy, link["known_at"], f"{link['partner_count']:,}", mark)
+    _out.print(grid)
+
+
+@app.command()
+@_guarded
+def rollback(
+    release: Annotated[str | None, typer.Argument(help="Release id; default: the one before the current.")] = None,
+    config: Config = None,
+) -> None:
+    """Make an earlier release the current one. Nothing is deleted; the next run goes on from there."""
+    from pipelines.warehouse import writer
+
+    places, _ = _released_of(config)
+    with writer(places):
+        done = releases_room.roll_back(places, release)
+    _out.print(f"{done.release} is the current release again (it was {done.previous})")
+
+
+@app.command()
+@_guarded
+def sources(name: Annotated[str | None, typer.Argument(help="A connector.")] = None) -> None:
+    """The connectors there are; with a name, its tables and options."""
+    if name is None:
+        grid = Table("connector", "kind", "feeds", box=None, pad_edge=False)
+        for found in available():
+            connector = find(found)
+            entities = [entity for entity in connector.entities if entity != "rejected_lines"]
+            grid.add_row(connector.name, connector.kind, ", ".join(entities))
+        _out.print(grid)
+        return
+    connector = find(name)
+    _out.print(f"{connector.name} ({connector.kind})\noptions:")
+    for option, field in connector.options.model_fields.items():
+        _out.print(f"  {option}: {field.description} (default: {field.default})", markup=False)
+    _out.print("tables:")
+    for table in connector.tables:
+        _out.print(f"  {table.name}: needs {', '.join(table.required)}; uses {', '.join(table.columns)}", markup=False)
+
+
+def _settings(config: Path | None, data: Path | None = None) -> Settings:
+    return read_settings(config or Path("segments.yml"), data=data)
+
+
+def _remember(settings: Settings) -> None:
+    """Note which deployment ran last here, so that `show` and `query` need no option after `run`."""
+    try:
+        _LAST.parent.mkdir(exist_ok=True)
+        _LAST.write_text(str(settings.file), encoding="utf-8")
+    except OSError:
+        return  # a read-only working folder: commands then ask for --config
+
+
+def _released_of(config: Path | None) -> tuple[Places, Settings]:
+    """The deployment asked for, else the one that ran last from this folder, else ./segments.yml."""
+    path = config
+    if path is None and _LAST.exists():
+        remembered = Path(_LAST.read_text(encoding="utf-8").strip())
+        if remembered.exists() and remembered.resolve() != Path("segments.yml").resolve():
+            _err.print(f"deployment: {os.path.relpath(remembered)} (ran last here; --config chooses another)", style="dim")
+            path = remembered
+    settings = _settings(path)
+    return Places.of(settings), settings
+
+
+def _print(names: list[str], rows: list[tuple[Any, ...]], output: Format) -> None:
+    if output is Format.json:
+        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str, indent=2))
+    elif output is Format.csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows(rows)
+    else:
+        grid = Table(*names, box=None, pad_edge=False)
+        for row in rows:
+            grid.add_row(*("" if value is None else str(value) for value in row))
+        _out.print(grid)
+        _out.print(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}", style="dim")
+
+
+def main() -> None:
+    """Entry point of the `segments` command."""
+    code = 0
+    try:
+        app()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1 if ended.code else 0
+    except Exception:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # DuckDB 2.0's binding prints fifty lines about leaked objects whenever a normal exit follows an exception.
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

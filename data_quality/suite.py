@@ -1,0 +1,176 @@
+"""Reads a suite: what must be true of one table, each rule with its severity and the words that tell its failure.
+
+Rules are YAML in `suites/`; running them is `gate.py`. Only expectation types whose verdict has been proven on DuckDB
+are in the language (see `TYPES`); everything else is said in SQL, as the rows that must not exist. An empty table
+passes most rules, so a suite without a row floor and without explicit not-null rules for its keys is refused here.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from data_quality.parameters import PARAMETERS, RESULT_NAMES, placeholders
+from pipelines.errors import ConfigError
+
+SUITES = Path(__file__).parent / "suites"
+
+Severity = Literal["critical", "warning", "info"]
+
+ROW_COUNT = "ExpectTableRowCountToBeBetween"
+NOT_NULL = "ExpectColumnValuesToNotBeNull"
+ROWS = "UnexpectedRowsExpectation"
+JUDGED = "judged"
+"""In a query, `{judged}` is what the suite judges: its table, or its source in brackets."""
+HOLDS_AT = "row_holds_at"
+"""In a query's condition, `{row_holds_at}` is true of a row of the judged table with an @ in any of its text columns."""
+
+TYPES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    ROW_COUNT: (frozenset({"min_value"}), frozenset({"max_value"})),
+    NOT_NULL: (frozenset({"column"}), frozenset()),
+    "ExpectColumnValuesToBeUnique": (frozenset({"column"}), frozenset()),
+    "ExpectCompoundColumnsToBeUnique": (frozenset({"column_list"}), frozenset()),
+    "ExpectColumnValuesToBeInSet": (frozenset({"column", "value_set"}), frozenset()),
+    "ExpectColumnValuesToBeBetween": (frozenset({"column"}), frozenset({"min_value", "max_value"})),
+    ROWS: (frozenset(), frozenset()),
+}
+"""Type -> arguments it must have, arguments it may have. A new type comes with its SQL in `gate.py` and a canary."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Expectation(_Strict):
+    """One rule."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    type: str
+    severity: Severity
+    says: str = Field(min_length=10)
+    kwargs: dict[str, Any] = {}
+    query: str | None = Field(default=None, description="the rows that must not exist; for UnexpectedRowsExpectation")
+
+    @model_validator(mode="after")
+    def _is_in_the_language(self) -> Expectation:
+        if self.type not in TYPES:
+            near = difflib.get_close_matches(self.type, TYPES, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"type {self.type!r} is not one of {', '.join(sorted(TYPES))}{hint}")
+        must, may = TYPES[self.type]
+        if missing := must - self.kwargs.keys():
+            raise ValueError(f"{self.name}: {self.type} needs kwargs {', '.join(sorted(missing))}")
+        if unknown := self.kwargs.keys() - must - may:
+            raise ValueError(f"{self.name}: {self.type} does not take kwargs {', '.join(sorted(unknown))}")
+        if (self.query is not None) != (self.type == ROWS):
+            raise ValueError(f"{self.name}: a query belongs to {ROWS}, and to it alone")
+        for what, text, names in (
+            ("says", self.says, {*PARAMETERS, *RESULT_NAMES}),
+            ("query", self.query or "", {*PARAMETERS, JUDGED, HOLDS_AT}),
+            ("kwargs", str(self.kwargs.values()), {*PARAMETERS}),
+        ):
+            if unknown_names := placeholders(text) - names:
+                listed = ", ".join(f"{{{name}}}" for name in sorted(unknown_names))
+                raise ValueError(f"{self.name}: {what} names unknown {listed}; known: {', '.join(sorted(names))}")
+        return self
+
+
+class Suite(_Strict):
+    """The rules of one table."""
+
+    suite: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    place: Literal["conformed", "warehouse", "candidate"]
+    table: str = Field(pattern=r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$")
+    description: str = Field(min_length=10)
+    key: list[str] = Field(min_length=1, description="the columns that name a row; each needs a critical not-null rule")
+    floor: str = Field(description="the rule that fails when the table is empty")
+    source: str | None = Field(default=None, description="SELECT to judge in place of the table itself")
+    expectations: list[Expectation] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _cannot_be_passed_by_an_empty_table(self) -> Suite:
+        names = [rule.name for rule in self.expectations]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"expectation names must be unique, these stand twice: {', '.join(twice)}")
+        if self.place == "warehouse" and "." not in self.table and self.source is None:
+            raise ValueError("place: warehouse needs table: <schema>.<table>, or a source")
+        floor = next((rule for rule in self.expectations if rule.name == self.floor), None)
+        if floor is None or floor.severity != "critical" or not _is_floor(floor):
+            raise ValueError(
+                f"floor {self.floor!r} must name a critical row-count floor: {ROW_COUNT} with min_value of at least 1, "
+                f"or a {ROWS} that compares the count with what is due"
+            )
+        guarded = {r.kwargs["column"] for r in self.expectations if r.type == NOT_NULL and r.severity == "critical"}
+        if bare := [column for column in self.key if column not in guarded]:
+            raise ValueError(f"key columns without a critical {NOT_NULL}: {', '.join(bare)}")
+        return self
+
+    @property
+    def relation(self) -> str:
+        """The table's name inside the judging session."""
+        if self.source is not None:
+            return f"({self.source.strip()})"
+        return self.table if self.place == "warehouse" else f"{self.place}.{self.table}"
+
+    @property
+    def select(self) -> str:
+        """The SELECT that is judged."""
+        return self.source.strip() if self.source is not None else f"select * from {self.relation}"
+
+
+def _is_floor(rule: Expectation) -> bool:
+    if rule.type == ROW_COUNT:
+        least = rule.kwargs["min_value"]
+        return isinstance(least, int) and least >= 1
+    return rule.type == ROWS
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML whose repeated key is an error and not a silent overwrite."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def read_suite(path: Path) -> Suite:
+    """One suite; ConfigError naming file and key path when it is not one."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path.name}: cannot be read as YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path.name}: expected a mapping with suite, place, table, ...")
+    try:
+        suite = Suite.model_validate(content)
+    except ValidationError as error:
+        lines = [f"{path.name}: {_key_path(item['loc'])}: {item['msg']}" for item in error.errors()]
+        raise ConfigError("\n".join(lines), next_step="correct the suite; nothing was judged") from error
+    if suite.suite != path.stem:
+        raise ConfigError(f"{path.name}: suite: is {suite.suite!r}, expected the file's name {path.stem!r}")
+    if suite.place == "candidate" and suite.table != suite.suite:
+        raise ConfigError(f"{path.name}: table: a released table's suite bears its name, found {suite.table!r}")
+    return suite
+
+
+def read_suites(folder: Path = SUITES) -> list[Suite]:
+    """Every suite of `folder`, by name."""
+    paths = sorted(folder.glob("*.yml"))
+    if not paths:
+        raise ConfigError(f"no suites (*.yml) in {folder.name}/; a gate without rules would let everything pass")
+    return [read_suite(path) for path in paths]
+
+
+def _key_path(location: tuple[int | str, ...]) -> str:
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return path.lstrip(".") or "whole file"

@@ -1,0 +1,199 @@
+"""Shows a release in the terminal: the roster as a table, a partner's story as text. Reads released tables only."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.errors import InputError
+
+
+def roster(con: duckdb.DuckDBPyConnection, out: Console, *, limit: int, level: str | None) -> None:
+    """Print who holds which level and why, best first, and the size of every level.
+
+    Raises:
+        InputError: nobody holds the level asked for.
+    """
+    head = con.execute(
+        "select any_value(release), any_value(quarter), any_value(policy) || '@' || any_value(version), "
+        "cast(any_value(as_of) as varchar), cast(any_value(known_at) as varchar), count(*) from partner_segments"
+    ).fetchall()[0]
+    out.print(f"[bold]{head[0]}[/bold]  policy {head[2]}, as of {head[3]}, facts known up to {head[4]} UTC")
+    rows = con.execute(
+        """
+        select
+            p.partner_number, p.partner_name, p.tier, p.tier_action, p.segment, p.segment_action, p.sourced_won_amount,
+            p.total_score, p.evidence_share, p.reasons
+        from partner_segments as p
+        left join (
+            select partner_id, min(held_rank) as held_rank from partner_level_history
+            where quarter = (select any_value(quarter) from partner_segments)
+                and policy = (select any_value(policy) from partner_segments)
+            group by partner_id
+        ) as h on p.partner_id = h.partner_id
+        where $level is null or $level in (p.tier, p.segment)
+        order by h.held_rank, p.total_score desc nulls last, p.sourced_won_amount desc nulls last, p.partner_number
+        """,
+        {"level": level},
+    ).fetchall()
+    if not rows:
+        known = [r[0] for r in con.execute("select distinct level from segment_summary order by 1").fetchall()]
+        raise InputError(f"nobody holds {level!r}", next_step=f"levels: {', '.join(known)}")
+    has_tier, has_segment, has_score = (any(row[i] is not None for row in rows) for i in (2, 4, 7))
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    grid.add_column("number", no_wrap=True)
+    grid.add_column("partner", max_width=28, no_wrap=True)
+    for wanted, name in ((has_tier, "tier"), (has_segment, "segment")):
+        if wanted:
+            grid.add_column(name, no_wrap=True)
+    grid.add_column("sourced won", justify="right", no_wrap=True)
+    if has_score:
+        grid.add_column("score", justify="right", no_wrap=True)
+        grid.add_column("evidence", justify="right", no_wrap=True)
+    grid.add_column("why", overflow="fold")
+    shown = rows if limit == 0 else rows[:limit]
+    for row in shown:
+        cells = [row[0], row[1]]
+        if has_tier:
+            cells.append(_moved(row[2], row[3]))
+        if has_segment:
+            cells.append(_moved(row[4], row[5]))
+        cells.append(_amount(row[6]))
+        if has_score:
+            cells += [_amount(row[7], digits=1), "unknown" if row[8] is None else f"{row[8]:.0%}"]
+        cells.append((row[9] or "").replace(" | ", "\n"))
+        grid.add_row(*cells)
+    out.print(grid)
+    if len(shown) < len(rows):
+        out.print(f"{len(shown)} of {len(rows)} partners; `--limit 0` shows all, `segments show NAME` one whole", style="dim")
+    _sizes(con, out)
+
+
+def _sizes(con: duckdb.DuckDBPyConnection, out: Console) -> None:
+    grid = Table("ladder", "level", "partners", "share", "sourced won", "share of it", box=None, pad_edge=False)
+    for row in con.execute(
+        """
+        select s.ladder, s.level, s.partner_count, s.partner_share, s.sourced_won_amount, s.production_share
+        from segment_summary as s
+        where s.quarter = (select any_value(quarter) from partner_segments)
+            and s.policy = (select any_value(policy) from partner_segments)
+        order by s.ladder, s.level_rank
+        """
+    ).fetchall():
+        grid.add_row(row[0], row[1], f"{row[2]:,}", _share(row[3]), _amount(row[4]), _share(row[5]))
+    out.print()
+    out.print(grid)
+
+
+def partner_story(con: duckdb.DuckDBPyConnection, out: Console, wanted: str) -> None:
+    """Print one partner: levels with reasons, the score by criterion, the bars of every level, the last quarters.
+
+    Raises:
+        InputError: no partner matches, or several do.
+    """
+    found = con.execute(
+        """
+        select * from partner_segments
+        where lower(partner_number) = lower($1) or partner_id = $1 or lower(partner_name) = lower($1)
+        """,
+        [wanted],
+    ).fetchall() or con.execute(
+        "select * from partner_segments where contains(lower(partner_name), lower($1)) or contains(lower(partner_number), lower($1))",
+        [wanted],
+    ).fetchall()
+    names = [row[0] for row in con.execute("describe partner_segments").fetchall()]
+    partners = [dict(zip(names, row, strict=True)) for row in found]
+    if not partners:
+        raise InputError(f"no partner is called {wanted!r}", next_step="`segments show` lists them")
+    if len(partners) > 1:
+        listed = ", ".join(f"{p['partner_number']} {p['partner_name']}" for p in partners[:8])
+        raise InputError(f"{len(partners)} partners match {wanted!r}: {listed}", next_step="give the partner number")
+    partner = partners[0]
+    out.print(f"[bold]{partner['partner_name']}[/bold]  {partner['partner_number']}  {partner['quarter']}  {partner['release']}")
+    for ladder in ("tier", "segment"):
+        if partner[ladder]:
+            out.print(f"  {ladder:<8} {_moved(partner[ladder], partner[f'{ladder}_action'])}")
+    for reason in (partner["reasons"] or "").split(" | "):
+        out.print(f"  why      {reason}", markup=False)
+    if partner["entitlements"]:
+        out.print(f"  gets     {partner['entitlements']}", markup=False)
+    out.print(
+        f"  sourced won {_amount(partner['sourced_won_amount'])}, influenced won {_amount(partner['influenced_won_amount'])}, "
+        f"sourced pipeline {_amount(partner['sourced_pipeline_amount'])} in the policy's window"
+    )
+    _score(con, out, partner)
+    _bars(con, out, partner)
+    _history(con, out, partner)
+
+
+def _score(con: duckdb.DuckDBPyConnection, out: Console, partner: dict[str, Any]) -> None:
+    rows = con.execute(
+        """
+        select dimension, criterion, metric, value, points, max_points, contribution, reason
+        from partner_score_contributions where partner_id = $1 and quarter = $2 order by dimension, criterion
+        """,
+        [partner["partner_id"], partner["quarter"]],
+    ).fetchall()
+    if not rows:
+        return
+    dimensions = json.loads(partner["dimension_scores"] or "{}")
+    said = ", ".join(f"{name} {'unknown' if score is None else score}" for name, score in dimensions.items())
+    out.print(f"\nscore {_amount(partner['total_score'], digits=2)}, place {partner['score_rank']} ({said})")
+    grid = Table("dimension", "criterion", "metric", "value", "points", "of", "adds", "", box=None, pad_edge=False)
+    for row in rows:
+        grid.add_row(row[0] or "", row[1], row[2], _amount(row[3], digits=2), *(_amount(x, digits=2) for x in row[4:7]), row[7] or "")
+    out.print(grid)
+
+
+def _bars(con: duckdb.DuckDBPyConnection, out: Console, partner: dict[str, Any]) -> None:
+    rows = con.execute(
+        """
+        select g.ladder, g.level, g.alternative, g.needed, g.actual, g.has_passed
+        from partner_gates as g
+        inner join segment_summary as s
+            on g.quarter = s.quarter and g.policy = s.policy and g.version = s.version and g.ladder = s.ladder
+            and g.level = s.level
+        where g.partner_id = $1 and g.quarter = $2
+        order by g.ladder, s.level_rank, g.alternative, g.condition
+        """,
+        [partner["partner_id"], partner["quarter"]],
+    ).fetchall()
+    out.print("\nbars of every level (one way of a level must hold whole)")
+    grid = Table("ladder", "level", "way", "needed", "there is", "", box=None, pad_edge=False)
+    for row in rows:
+        grid.add_row(row[0], row[1], str(row[2]), row[3], row[4], "passed" if row[5] else "[yellow]missing[/yellow]")
+    out.print(grid)
+
+
+def _history(con: duckdb.DuckDBPyConnection, out: Console, partner: dict[str, Any]) -> None:
+    rows = con.execute(
+        """
+        select quarter, ladder, earned_level, held_level, action, held_since, released_level
+        from partner_level_history where partner_id = $1 and policy = $2
+        order by ladder, quarter_end desc
+        """,
+        [partner["partner_id"], partner["policy"]],
+    ).fetchall()
+    out.print("\nquarter by quarter (released = on record; empty where that quarter was never released)")
+    grid = Table("ladder", "quarter", "earned", "held", "action", "since", "released", box=None, pad_edge=False)
+    for row in rows:
+        grid.add_row(row[1], row[0], row[2], row[3], row[4], row[5], row[6] or "")
+    out.print(grid)
+
+
+def _moved(level: str | None, action: str | None) -> str:
+    marks = {"promoted": " ↑", "demoted": " ↓", "entered": " +", "exited": " −", "on_watch": " !"}
+    return f"{level or '-'}{marks.get(action or '', '')}"
+
+
+def _amount(value: Decimal | float | None, *, digits: int = 0) -> str:
+    return "unknown" if value is None else f"{value:,.{digits}f}"
+
+
+def _share(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.1%}"

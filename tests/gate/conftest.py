@@ -1,0 +1,134 @@
+"""The gate's fixtures: a good and a bad pair of DuckDB files, built from `seeds/` once per run of the tests."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import pytest
+
+from data_quality.gate import judge
+from data_quality.suite import SUITES
+from data_quality.verdict import Verdict
+
+SEEDS = Path(__file__).parent / "seeds"
+
+PARAMETERS: dict[str, Any] = {
+    "quarter": "2026Q2",
+    "quarter_end": date(2026, 6, 30),
+    "as_of": date(2026, 6, 30),
+    "known_at": datetime(2026, 7, 1, 6),
+    "policy": "acme",
+    "version": "2026-01",
+    "previous_partner_count": 4,
+}
+
+BAD_PARAMETERS = {**PARAMETERS, "known_at": datetime(2026, 4, 1), "previous_partner_count": 1000}
+"""The run may know only what was loaded until April, and the last release had many more partners."""
+
+
+class Pair(NamedTuple):
+    """A warehouse file and the candidate folder built from it."""
+
+    warehouse: Path
+    candidate: Path
+
+    def change(self, sql: str, *, candidate: bool = True) -> None:
+        """Run `sql` in the candidate's file or in the warehouse."""
+        _run(self.candidate / "segments.duckdb" if candidate else self.warehouse, sql)
+
+    def judge_by(self, suite: str, folder: Path, **parameters: Any) -> Verdict:
+        """The verdict of one of our suites alone; `folder` is where its copy may lie."""
+        folder = folder / "one_suite"
+        folder.mkdir(exist_ok=True)
+        shutil.copy(SUITES / f"{suite}.yml", folder)
+        return self.judge(suites=folder, **parameters)
+
+    def judge(self, *, suites: Path | None = None, candidate_hash: str = "sha", **parameters: Any) -> Verdict:
+        """The gate's verdict on this pair."""
+        chosen = {"suites": suites} if suites else {}
+        return judge(
+            warehouse=self.warehouse,
+            candidate=self.candidate,
+            parameters={**PARAMETERS, **parameters},
+            candidate_hash=candidate_hash,
+            **chosen,
+        )
+
+
+def _run(path: Path, sql: str) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(sql)
+
+
+def _build(folder: Path, *names: str) -> Pair:
+    pair = Pair(folder / "warehouse.duckdb", folder / "candidate")
+    pair.candidate.mkdir(parents=True)
+    for path, part in ((pair.warehouse, "warehouse"), (pair.candidate / "segments.duckdb", "candidate")):
+        _run(path, "\n".join((SEEDS / f"{name}_{part}.sql").read_text(encoding="utf-8") for name in names))
+    return pair
+
+
+@pytest.fixture(scope="session")
+def good_files(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """Nobody changes these; take `good` for a copy."""
+    return _build(tmp_path_factory.mktemp("good"), "good")
+
+
+@pytest.fixture(scope="session")
+def bad_files(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """The good files with every rule broken."""
+    return _build(tmp_path_factory.mktemp("bad"), "good", "bad")
+
+
+@pytest.fixture
+def good(good_files: Pair, tmp_path: Path) -> Pair:
+    """A good pair to change."""
+    shutil.copytree(good_files.candidate, tmp_path / "candidate")
+    shutil.copy(good_files.warehouse, tmp_path / "warehouse.duckdb")
+    return Pair(tmp_path / "warehouse.duckdb", tmp_path / "candidate")
+
+
+@pytest.fixture(scope="session")
+def good_verdict(good_files: Pair) -> Verdict:
+    """What the gate says of the good files."""
+    return good_files.judge(candidate_hash="sha-of-good")
+
+
+@pytest.fixture(scope="session")
+def bad_verdict(bad_files: Pair) -> Verdict:
+    """What the gate says of the bad files."""
+    return bad_files.judge(**BAD_PARAMETERS)
+
+
+@pytest.fixture
+def one_rule(tmp_path: Path) -> Callable[..., Path]:
+    """A folder with one suite over partner_segments that holds the keys' rules and one rule more."""
+
+    def write(rule: str, *, severity: str = "critical") -> Path:
+        folder = tmp_path / "suites"
+        folder.mkdir(exist_ok=True)
+        (folder / "partner_segments.yml").write_text(
+            f"""
+suite: partner_segments
+place: candidate
+table: partner_segments
+description: One row per partner.
+key: [partner_id]
+floor: there_are_partners
+expectations:
+  - {{name: there_are_partners, type: ExpectTableRowCountToBeBetween, kwargs: {{min_value: 1}}, severity: critical,
+     says: "there are no partners"}}
+  - {{name: partner_is_named, type: ExpectColumnValuesToNotBeNull, kwargs: {{column: partner_id}}, severity: critical,
+     says: "partners have no id"}}
+  - {{name: extra, severity: {severity}, says: "the extra rule failed: {{sample}}", {rule}}}
+""",
+            encoding="utf-8",
+        )
+        return folder
+
+    return write

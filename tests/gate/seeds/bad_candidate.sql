@@ -1,0 +1,114 @@
+-- What is broken in the candidate, rule by rule; applied to good_candidate.sql and judged against the good warehouse,
+-- with the guardrails drawn tight.
+
+-- partner_segments
+insert into partner_segments by name
+select * replace (null as partner_id, null as reasons) from partner_segments where partner_id = 'p4';
+insert into partner_segments by name select * from partner_segments where partner_id = 'p3';
+insert into partner_segments by name
+select * replace ('p5' as partner_id, '' as partner_name, '2026Q1' as quarter, 'platinum' as segment,
+  'kim@example.org' as manager, 101 as total_score, 9 as score_rank, 'nan'::double as evidence_share)
+from partner_segments where partner_id = 'p4';
+insert into partner_segments by name
+select * replace ('p6' as partner_id, ' Direct' as partner_name, null as total_score)
+from partner_segments where partner_id = 'p4';
+
+-- partner_scores
+insert into partner_scores by name
+select * replace (null as partner_id) from partner_scores where partner_id = 'p4';
+insert into partner_scores by name
+select * replace (null as quarter) from partner_scores where partner_id = 'p4';
+insert into partner_scores by name
+select * replace (null as policy) from partner_scores where partner_id = 'p4';
+insert into partner_scores by name
+select * replace (null as version) from partner_scores where partner_id = 'p4';
+update partner_scores set total_score = null where quarter = '2026Q2';
+insert into partner_scores by name
+select o.* replace (250 as total_score, 7 as score_rank, '2026Q3' as quarter, 'a@b' as dimension_scores)
+from partner_scores as o cross join range(2) where partner_id = 'p4' and quarter = '2026Q1' and policy = 'acme';
+
+-- partner_score_contributions
+insert into partner_score_contributions by name
+select * replace (null as partner_id) from partner_score_contributions where partner_id = 'p4';
+insert into partner_score_contributions by name
+select * replace (null as quarter) from partner_score_contributions where partner_id = 'p4';
+insert into partner_score_contributions by name
+select * replace (null as criterion) from partner_score_contributions where partner_id = 'p4';
+insert into partner_score_contributions by name
+select * replace (200 as points, null as value, 'because a@b' as reason)
+from partner_score_contributions where partner_id = 'p2';
+insert into partner_score_contributions by name
+select * replace ('p9' as partner_id, 'charm' as criterion, null as reason, 0 as points)
+from partner_score_contributions where partner_id = 'p1';
+
+-- partner_level_history
+insert into partner_level_history by name
+select * replace (null as partner_id) from partner_level_history where partner_id = 'p4';
+insert into partner_level_history by name
+select * replace (null as quarter) from partner_level_history where partner_id = 'p4';
+insert into partner_level_history by name
+select * replace (null as policy) from partner_level_history where partner_id = 'p4';
+insert into partner_level_history by name
+select * replace (null as version) from partner_level_history where partner_id = 'p4';
+insert into partner_level_history by name
+select * replace (null as ladder, 'r9' as released_in, null as released_level)
+from partner_level_history where partner_id = 'p4';
+insert into partner_level_history by name
+select * from partner_level_history
+where partner_id = 'p4' and quarter = '2026Q2' and ladder = 'tier' and policy = 'acme';
+insert into partner_level_history by name
+select * replace ('p7' as partner_id, 'platinum' as held_level, 'jumped' as action, date '2026-06-29' as quarter_end,
+  'see a@b' as reasons)
+from partner_level_history where partner_id = 'p4' and quarter = '2026Q2' and ladder = 'segment' and policy = 'acme';
+insert into partner_level_history by name
+select * replace ('p8' as partner_id, 'strategic' as previous_level, 'strategic' as released_level,
+  'r1' as released_in)
+from partner_level_history where partner_id = 'p1' and ladder = 'segment';
+
+-- partner_gates
+insert into partner_gates by name
+select * replace (null as partner_id) from partner_gates where partner_id = 'p4';
+insert into partner_gates by name
+select * replace (null as quarter) from partner_gates where partner_id = 'p4';
+insert into partner_gates by name
+select * replace (null as ladder) from partner_gates where partner_id = 'p4';
+insert into partner_gates by name
+select * replace (null as level) from partner_gates where partner_id = 'p4';
+insert into partner_gates by name
+select * replace (null as condition) from partner_gates where partner_id = 'p4';
+insert into partner_gates by name select * from partner_gates where partner_id = 'p3';
+update partner_gates set has_passed = false where partner_id = 'p1';
+update partner_gates set needed = null, level = 'palladium' where partner_id = 'p2' and ladder = 'tier';
+insert into partner_gates by name
+select * replace ('p9' as partner_id, 'a@b' as needed) from partner_gates where partner_id = 'p3';
+
+-- segment_summary
+insert into segment_summary by name
+select * replace (null as policy) from segment_summary where level = 'gold';
+insert into segment_summary by name
+select * replace (null as version) from segment_summary where level = 'gold';
+insert into segment_summary by name
+select * replace (null as quarter) from segment_summary where level = 'gold';
+insert into segment_summary by name
+select * replace (null as ladder) from segment_summary where level = 'gold';
+insert into segment_summary by name
+select * replace (null as level) from segment_summary where level = 'gold';
+insert into segment_summary by name
+select * replace (4 as level_rank, 1.5 as partner_share, 0.7 as production_share, 'a@b' as policy)
+from segment_summary where level = 'gold' and quarter = '2026Q2' and ladder = 'tier';
+insert into segment_summary by name
+select * from segment_summary where level = 'strategic' and quarter = '2026Q2';
+
+-- segment_movement
+insert into segment_movement by name
+select * replace (null as quarter) from segment_movement where to_level = 'gold';
+insert into segment_movement by name
+select * replace (null as ladder) from segment_movement where to_level = 'gold';
+insert into segment_movement by name
+select * replace (null as to_level) from segment_movement where to_level = 'gold';
+insert into segment_movement by name
+select * replace (null as action) from segment_movement where to_level = 'gold';
+insert into segment_movement by name
+select * replace ('jumped' as action, 'a@b' as version) from segment_movement
+where to_level = 'gold' and quarter = '2026Q2' and ladder = 'tier' and action = 'entered';
+insert into segment_movement by name select * from segment_movement where to_level = 'strategic';

@@ -1,0 +1,93 @@
+-- The candidate that belongs to good_warehouse.sql. Q1: everyone sold 100. Q2: 400, 300, 200 and 100.
+create temp table partners as
+select 'p' || n as partner_id, 'P-' || n as partner_number, ['Alder', 'Birch', 'Cedar', 'Dogwood'][n] as partner_name,
+  quarter, quarter_end::date as quarter_end,
+  (case when quarter = '2026Q1' then 100 else 100 * (5 - n) end)::decimal(28, 4) as won
+from range(1, 5) as t (n)
+cross join (values ('2026Q1', '2026-03-31'), ('2026Q2', '2026-06-30')) as q (quarter, quarter_end);
+
+create table partner_scores as
+select partner_id, partner_number, partner_name, quarter, 'acme' as policy, '2026-01' as version,
+  true as is_active_policy, (won / 4)::decimal(18, 6) as total_score, '{"performance": 25}' as dimension_scores,
+  (rank() over (partition by quarter order by won desc))::integer as score_rank, 1.0::double as evidence_share
+from partners;
+
+create table partner_score_contributions as
+select partner_id, partner_number, partner_name, quarter, 'acme' as policy, '2026-01' as version, 'won' as criterion,
+  'sourced_won_amount' as metric, 'performance' as dimension, won::decimal(28, 6) as value, true as is_observed,
+  (won / 4)::decimal(28, 6) as points, 100::decimal(28, 6) as max_points, 0::decimal(28, 6) as lost_to_cap,
+  1::decimal(9, 6) as weight, (won / 4)::decimal(28, 6) as contribution, 1.0::double as share_of_total,
+  'sold ' || won as reason
+from partners;
+
+create table partner_level_history as
+with levels as (
+  select *, 'segment' as ladder, case when won / 4 >= 50 then 'strategic' else 'self_serve' end as level from partners
+  union all
+  select *, 'tier', case when won >= 150 then 'gold' else 'none' end from partners),
+chained as (
+  select *, lag(level) over (partition by partner_id, ladder order by quarter) as previous_level from levels),
+moved as (
+  select *,
+    case
+      when level = 'none' then 'outside'
+      when coalesce(previous_level, 'none') = 'none' then 'entered'
+      when previous_level = level then 'kept'
+      else 'promoted' end as action
+  from chained)
+select partner_id, partner_number, partner_name, quarter, quarter_end, 'acme' as policy, '2026-01' as version, ladder,
+  level as earned_level, level as held_level, previous_level, action,
+  'because of ' || won as reasons, quarter as held_since, 0 as reviews_above, 0 as reviews_below,
+  level as released_level, action as released_action,
+  case when quarter = '2026Q1' then 'r1' end as released_in
+from moved;
+
+create table partner_gates as
+select partner_id, partner_number, partner_name, quarter, 'acme' as policy, '2026-01' as version, ladder, level,
+  1 as alternative, 1 as condition, kind, subject, 'at_least' as operator, needed, bar::decimal(28, 6) as needed_value,
+  (case when kind = 'score' then won / 4 else won end)::decimal(28, 6) as actual_value, true as is_observed,
+  case when kind = 'score' then won / 4 else won end >= bar as has_passed, 0::decimal(28, 6) as distance
+from partners
+cross join (values
+  ('segment', 'strategic', 'score', 'total', 'total score at least 50', 50),
+  ('tier', 'gold', 'metric', 'sourced_won_amount', 'sourced won amount at least 150', 150)
+) as t (ladder, level, kind, subject, needed, bar);
+
+create table partner_segments as
+select partners.partner_id, partners.partner_number, partners.partner_name, partners.quarter,
+  segment.held_level as segment, segment.action as segment_action, tier.held_level as tier,
+  tier.action as tier_action, won as sourced_won_amount, 0::decimal(28, 4) as influenced_won_amount,
+  0::decimal(28, 4) as sourced_pipeline_amount, null::bigint as icp_overlap_accounts,
+  null::bigint as certified_people, null::decimal(18, 2) as partner_manager_hours, scores.total_score,
+  scores.dimension_scores, scores.score_rank, scores.evidence_share, 'total score' as reasons,
+  'joint planning' as entitlements, 'Kim' as manager, date '2026-06-30' as as_of,
+  timestamp '2026-07-01 06:00:00' as known_at, 'acme' as policy, '2026-01' as version, 'r2' as release
+from partners
+inner join partner_scores as scores
+  on scores.partner_id = partners.partner_id and scores.quarter = partners.quarter
+inner join partner_level_history as segment on segment.partner_id = partners.partner_id
+  and segment.quarter = partners.quarter and segment.ladder = 'segment'
+inner join partner_level_history as tier on tier.partner_id = partners.partner_id
+  and tier.quarter = partners.quarter and tier.ladder = 'tier'
+where partners.quarter = '2026Q2';
+
+create table segment_summary as
+with held as (
+  select history.quarter, history.ladder, history.held_level as level, count(*) as partner_count, sum(won) as amount
+  from partner_level_history as history
+  inner join partners on partners.partner_id = history.partner_id and partners.quarter = history.quarter
+  group by all)
+select quarter, 'acme' as policy, '2026-01' as version, ladder, level,
+  case when level in ('strategic', 'gold') then 1 else 2 end as level_rank, partner_count,
+  partner_count / sum(partner_count) over (partition by quarter, ladder) as partner_share,
+  amount as sourced_won_amount,
+  amount::double / sum(amount) over (partition by quarter, ladder) as production_share,
+  0::decimal(18, 2) as hours_entitled, null::decimal(18, 2) as hours_spent
+from held;
+
+create table segment_movement as
+select history.quarter, 'acme' as policy, '2026-01' as version, ladder, coalesce(previous_level, '(new)') as from_level,
+  held_level as to_level, action, count(*) as partner_count, sum(won) as sourced_won_amount
+from partner_level_history as history
+inner join partners on partners.partner_id = history.partner_id and partners.quarter = history.quarter
+group by all;

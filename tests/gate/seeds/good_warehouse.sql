@@ -1,0 +1,88 @@
+-- The smallest warehouse in which every rule holds: four partners, two quarters, one policy with two ladders.
+create schema conformed;
+create schema quarantine;
+create schema deployment;
+create schema policy;
+create schema metrics;
+
+create table conformed.accounts as
+select 'crm' as source, source_id, timestamp '2026-07-01 06:00:00' as extracted_at, false as is_deleted,
+  false as is_test, name, partner_number, domain, 'DE' as country, 'emea' as region, 'software' as industry,
+  100::bigint as employees, is_partner, 'u1' as owner_id, null::varchar as parent_id,
+  timestamp '2025-01-01 00:00:00' as created_at
+from (values
+  ('a1', 'Alder', 'P-1', 'alder.example', true), ('a2', 'Birch', 'P-2', 'birch.example', true),
+  ('a3', 'Cedar', 'P-3', 'cedar.example', true), ('a4', 'Dogwood', 'P-4', 'dogwood.example', true),
+  ('c1', 'Customer', null, 'customer.example', false)
+) as t (source_id, name, partner_number, domain, is_partner);
+
+create table conformed.opportunities as
+select 'crm' as source, source_id, timestamp '2026-07-01 06:00:00' as extracted_at, false as is_deleted,
+  false as is_test, 'Deal ' || source_id as name, 'c1' as account_id, amount::decimal(18, 4) as amount,
+  'EUR' as currency, amount::decimal(18, 4) as reporting_amount, 'Closed Won' as stage, true as is_closed,
+  true as is_won, timestamp '2026-01-01 00:00:00' as created_at, close_date::date as close_date, 'u1' as owner_id
+from (values
+  ('o1', 100, '2026-02-01'), ('o2', 100, '2026-02-01'), ('o3', 100, '2026-02-01'), ('o4', 100, '2026-02-01'),
+  ('o5', 400, '2026-05-01'), ('o6', 300, '2026-05-01'), ('o7', 200, '2026-05-01'), ('o8', 100, '2026-05-01'),
+  ('o9', 50, '2026-05-01')
+) as t (source_id, amount, close_date);
+
+create table conformed.opportunity_partners as
+select 'crm' as source, 'x' || n as source_id, timestamp '2026-07-01 06:00:00' as extracted_at, false as is_deleted,
+  false as is_test, 'o' || n as opportunity_id, 'a' || ((n - 1) % 4 + 1) as account_id, 'Reseller' as role_raw,
+  'sourced' as role, true as is_primary
+from range(1, 9) as t (n);
+
+create table quarantine.accounts (
+  source varchar, source_id varchar, reject_reason varchar, reject_detail varchar, extracted_at timestamp);
+create table quarantine.opportunities as from quarantine.accounts;
+create table quarantine.opportunity_partners as from quarantine.accounts;
+
+create table deployment.loads as
+select 'crm' as source, 'salesforce' as connector, table_name, 'l1' as load_id,
+  timestamp '2026-07-01 06:00:00' as known_at, 5::bigint as rows, 5::bigint as previous_rows, 'abc' as content_hash,
+  'full' as mode
+from (values ('accounts'), ('opportunities'), ('opportunity_partners')) as t (table_name);
+
+create table policy.policies as
+select 'acme' as policy, '2026-01' as version, 'weighted' as combine, 1 as window_quarters, false as window_complete,
+  'primary' as attribution;
+create table policy.criteria as
+select 'acme' as policy, '2026-01' as version, 'won' as criterion, 1 as position, 'sourced_won_amount' as metric,
+  'performance' as dimension;
+create table policy.ladders as
+select 'acme' as policy, '2026-01' as version, ladder from (values ('segment'), ('tier')) as t (ladder);
+create table policy.levels as
+select 'acme' as policy, '2026-01' as version, ladder, level, rank::integer as rank, is_outside, has_conditions
+from (values
+  ('segment', 'strategic', 1, false, true), ('segment', 'self_serve', 2, false, false),
+  ('tier', 'gold', 1, false, true), ('tier', 'none', 2, true, false)
+) as t (ladder, level, rank, is_outside, has_conditions);
+create table policy.level_conditions as
+select 'acme' as policy, '2026-01' as version, ladder, level, 1 as rank, 1 as alternative, 1 as condition, kind,
+  subject, 'at_least' as operator, value::decimal(28, 6) as value
+from (values
+  ('segment', 'strategic', 'score', 'total', 50), ('tier', 'gold', 'metric', 'sourced_won_amount', 150)
+) as t (ladder, level, kind, subject, value);
+create table policy.guardrails as
+select 'acme' as policy, '2026-01' as version, 'segment' as ladder, kind, subject, value::decimal(18, 6) as value
+from (values
+  ('max_share', 'strategic', 0.8), ('max_moves_share', null, 0.8), ('no_promotion_without', 'sourced_won_amount', null)
+) as t (kind, subject, value);
+
+create table metrics.partner_quarter_measures as
+select 'p' || right(credits.account_id, 1) as partner_id,
+  case when deals.close_date < date '2026-04-01' then '2026Q1' else '2026Q2' end as quarter, 'primary' as attribution,
+  sum(deals.reporting_amount)::decimal(28, 4) as sourced_won_amount, 0::decimal(28, 4) as influenced_won_amount,
+  0::decimal(28, 4) as sourced_pipeline_amount, sum(deals.reporting_amount)::decimal(28, 4) as won_amount
+from conformed.opportunities as deals
+inner join conformed.opportunity_partners as credits on credits.opportunity_id = deals.source_id
+group by all;
+create table metrics.production_reconciliation as
+select 'primary' as attribution, 1450::decimal(28, 4) as crm_won_amount, 1400::decimal(28, 4) as partner_won_amount,
+  50::decimal(28, 4) as direct_won_amount;
+
+create table deployment.quarters as
+select n::integer as quarter_index, quarter, quarter_start::date as quarter_start, quarter_end::date as quarter_end
+from (values (0, '2026Q1', '2026-01-01', '2026-03-31'), (1, '2026Q2', '2026-04-01', '2026-06-30'))
+  as t (n, quarter, quarter_start, quarter_end);

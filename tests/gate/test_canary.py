@@ -1,0 +1,117 @@
+"""The canary: a gate is only as good as its proof that every rule can fail, and that none fails on good data.
+
+If a pinned library changes how results come back (it has happened: every expectation raised), this is where it shows.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import Pair
+
+from data_quality.suite import Suite, read_suites
+from data_quality.verdict import Verdict
+
+ALL_SUITES = read_suites()
+
+FAIL_ON_AN_EMPTY_TABLE = {
+    "accounts": {"there_are_accounts", "somebody_is_a_partner"},
+    "opportunities": {"there_are_opportunities", "quarter_has_won_deals"},
+}
+"""Rules that rows would satisfy; besides these, each suite's floor."""
+
+
+def by_name(suite: Suite) -> str:
+    return suite.suite
+
+
+def emptied(suite: Suite) -> set[str]:
+    return FAIL_ON_AN_EMPTY_TABLE.get(suite.suite, set()) | {suite.floor}
+
+
+def tables_of(suite: Suite) -> list[str]:
+    if suite.suite == "quarantine":
+        entities = ("accounts", "opportunities", "opportunity_partners")
+        return [f"{schema}.{entity}" for schema in ("quarantine", "conformed") for entity in entities]
+    return [suite.relation.removeprefix("candidate.")]
+
+
+@pytest.mark.parametrize("suite", ALL_SUITES, ids=by_name)
+def test_every_rule_holds_on_the_good_files(suite: Suite, good_verdict: Verdict) -> None:
+    results = {result.expectation: result for result in good_verdict.results if result.suite == suite.suite}
+    assert set(results) == {rule.name for rule in suite.expectations}
+    assert [result.sentence() for result in results.values() if not result.success or result.raised] == []
+
+
+@pytest.mark.parametrize("suite", ALL_SUITES, ids=by_name)
+def test_every_rule_fails_on_the_bad_files(suite: Suite, bad_verdict: Verdict) -> None:
+    results = {result.expectation: result for result in bad_verdict.results if result.suite == suite.suite}
+    needs_an_empty_table = emptied(suite)
+    assert {name for name, result in results.items() if result.success} <= needs_an_empty_table
+    assert {rule.name for rule in suite.expectations} - needs_an_empty_table <= set(results)
+    assert [result.sentence() for result in results.values() if result.raised] == []
+
+
+@pytest.mark.parametrize("suite", ALL_SUITES, ids=by_name)
+def test_an_empty_table_falls_through_the_floor(suite: Suite, good: Pair, tmp_path: Path) -> None:
+    for table in tables_of(suite):
+        good.change(f"delete from {table}", candidate=suite.place == "candidate")
+    verdict = good.judge_by(suite.suite, tmp_path)
+    failed = {result.expectation for result in verdict.failures() if result.suite == suite.suite}
+    assert emptied(suite) <= failed
+    assert not any(result.raised for result in verdict.results)
+    assert verdict.decision == "refuse"
+
+
+@pytest.mark.parametrize("suite", ALL_SUITES, ids=by_name)
+def test_a_table_of_nulls_fails_every_key_and_raises_nothing(suite: Suite, good: Pair, tmp_path: Path) -> None:
+    is_candidate = suite.place == "candidate"
+    for table in tables_of(suite):
+        path = good.candidate / "segments.duckdb" if is_candidate else good.warehouse
+        with duckdb.connect(str(path)) as connection:
+            columns = [row[0] for row in connection.execute(f"describe {table}").fetchall()]
+            connection.execute(f"update {table} set " + ", ".join(f'"{column}" = null' for column in columns))
+    verdict = good.judge_by(suite.suite, tmp_path)
+    guards = {
+        rule.name
+        for rule in suite.expectations
+        if rule.type == "ExpectColumnValuesToNotBeNull" and rule.kwargs["column"] in suite.key
+    }
+    failed = {result.expectation for result in verdict.failures()}
+    assert guards
+    assert guards <= failed
+    assert not any(result.raised for result in verdict.results)
+    assert verdict.decision == "refuse"
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("partner_segments", "evidence_share"),
+        ("partner_scores", "evidence_share"),
+        ("partner_score_contributions", "share_of_total"),
+        ("segment_summary", "partner_share"),
+        ("segment_summary", "production_share"),
+    ],
+)
+def test_nan_is_no_number(table: str, column: str, good: Pair, tmp_path: Path) -> None:
+    good.change(f"update {table} set {column} = 'nan'::double")
+    failed = {result.expectation for result in good.judge_by(table, tmp_path).failures()} - {"table_has_a_suite"}
+    assert failed & {
+        "score_and_evidence_are_possible",
+        "points_keep_within_their_cap",
+        "shares_are_shares",
+    }
+
+
+def test_every_released_table_of_the_good_candidate_has_a_suite(good_files: Pair) -> None:
+    with duckdb.connect(str(good_files.candidate / "segments.duckdb"), read_only=True) as connection:
+        tables = {row[0] for row in connection.execute("select table_name from duckdb_tables()").fetchall()}
+    assert tables == {suite.table for suite in ALL_SUITES if suite.place == "candidate"}
+
+
+def test_the_seeds_break_nothing_by_being_unreadable(bad_verdict: Verdict) -> None:
+    assert not any(result.raised for result in bad_verdict.results)
+    assert bad_verdict.decision == "refuse"
