@@ -28,7 +28,7 @@ ROWS = "UnexpectedRowsExpectation"
 JUDGED = "judged"
 """In a query, `{judged}` is what the suite judges: its table, or its source in brackets."""
 HOLDS_AT = "row_holds_at"
-"""In a query's condition, `{row_holds_at}` is true of a row of the judged table with an @ in any of its text columns."""
+"""In a query's condition, `{row_holds_at}` is true of a judged row with an @ in any of its text columns."""
 
 TYPES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     ROW_COUNT: (frozenset({"min_value"}), frozenset({"max_value"})),

@@ -2,13 +2,14 @@
 
 {#-
   What each criterion adds to the total. Weights of unknown criteria are spread over the known ones of the dimension,
-  weights of wholly unknown dimensions over the known dimensions (`missing: renormalise`). The total is the sum of
-  these rounded contributions, so they explain it exactly.
+  weights of wholly unknown dimensions over the known dimensions (`missing: renormalise`). Running sums are rounded, not
+  the parts: so the contributions add up to the rounded total exactly, and 100 stays 100.
 -#}
 with points as (
     select
         c.*,
         t.combine,
+        t.rounding_digits,
         t.is_active,
         coalesce(d.weight, 1) as dimension_weight,
         coalesce(c.weight, 1) as criterion_weight,
@@ -41,6 +42,45 @@ across_dimensions as (
             partition by policy, version, partner_id, quarter_index
         ) as known_dimension_weight
     from within_dimension
+),
+
+weighed as (
+    select
+        *,
+        case
+            when points is null then 0
+            when combine = 'points' then cast(points as double)
+            else cast(points as double) * criterion_weight / nullif(known_weight, 0)
+        end as dimension_part,
+        case
+            when points is null then 0
+            when combine = 'points' then cast(points as double)
+            else cast(points as double) * criterion_weight / nullif(known_weight, 0)
+                * dimension_weight / nullif(known_dimension_weight, 0)
+        end as total_part
+    from across_dimensions
+),
+
+running as (
+    select
+        *,
+        sum(dimension_part) over (
+            partition by policy, version, partner_id, quarter_index, dimension order by position
+            rows between unbounded preceding and current row
+        ) as dimension_so_far,
+        sum(total_part) over (
+            partition by policy, version, partner_id, quarter_index order by position
+            rows between unbounded preceding and current row
+        ) as total_so_far
+    from weighed
+),
+
+rounded as (
+    select
+        *,
+        {{ rounded_to('dimension_so_far', 'rounding_digits') }} as dimension_rounded,
+        {{ rounded_to('total_so_far', 'rounding_digits') }} as total_rounded
+    from running
 )
 
 select
@@ -49,16 +89,13 @@ select
     is_blocked = 1 as is_blocked,
     cast(criterion_weight as double) * dimension_weight as full_weight,
     case
-        when points is null then null
-        when combine = 'points' then points
-        else cast(cast(points as double) * criterion_weight / nullif(known_weight, 0) as decimal(18,6))
+        when points is not null then cast(dimension_rounded - coalesce(lag(dimension_rounded) over (
+            partition by policy, version, partner_id, quarter_index, dimension order by position
+        ), 0) as decimal(18,6))
     end as dimension_contribution,
     case
-        when points is null then null
-        when combine = 'points' then points
-        else cast(
-            cast(points as double) * criterion_weight / nullif(known_weight, 0)
-            * dimension_weight / nullif(known_dimension_weight, 0) as decimal(18,6)
-        )
+        when points is not null then cast(total_rounded - coalesce(lag(total_rounded) over (
+            partition by policy, version, partner_id, quarter_index order by position
+        ), 0) as decimal(18,6))
     end as contribution
-from across_dimensions
+from rounded
