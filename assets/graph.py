@@ -244,7 +244,12 @@ def _shaping(
     translator = Addresses()
 
     @dbt_assets(
-        manifest=manifest, dagster_dbt_translator=translator, partitions_def=partitions, name="shape", pool=WRITER_POOL
+        manifest=manifest,
+        dagster_dbt_translator=translator,
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.multi_run(1),
+        name="shape",
+        pool=WRITER_POOL,
     )
     def shaping(context: AssetExecutionContext) -> Iterator[Any]:
         with told("shape", settings), writer(Places.of(settings)):

@@ -12,7 +12,9 @@ from pipelines.errors import SegmentsError
 from pipelines.settings import Settings
 
 
-def run_once(settings: Settings, *, quarter: str | None = None, options: Options | None = None, release: bool = True) -> Journal:
+def run_once(
+    settings: Settings, *, quarter: str | None = None, options: Options | None = None, release: bool = True
+) -> Journal:
     """Execute the quarterly release (or, with `release=False`, the rehearsal) for one quarter.
 
     Returns:

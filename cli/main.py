@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
-from enum import Enum
+from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,7 +49,7 @@ Data = Annotated[
 ]
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How a result is printed."""
 
     table = "table"
@@ -144,7 +144,9 @@ def run(
     settings = _settings(config, data)
     _remember(settings)
     if mode in ("normal", "verbose"):
-        _err.print(f"[bold]{settings.deployment}[/bold]  quarter {settings.quarter(quarter).label}  (loading the graph)")
+        _err.print(
+            f"[bold]{settings.deployment}[/bold]  quarter {settings.quarter(quarter).label}  (loading the graph)"
+        )
     from assets.graph import Options
     from assets.run import run_once
 
@@ -159,14 +161,18 @@ def run(
     done, candidate = journal.released, journal.candidate
     if as_json:
         result = {"event": "ended", "exit_code": 0, "seconds": round(seconds, 2)}
-        print(json.dumps({**result, "release": done.release if done else None, "candidate": candidate and candidate.release}))
+        print(
+            json.dumps(
+                {**result, "release": done.release if done else None, "candidate": candidate and candidate.release}
+            )
+        )
     elif done:
         state = "released" if done.is_new else "unchanged, the same inputs give the same release"
         _out.print(f"{done.release}  {state}  ({seconds:.1f} s)")
     elif candidate:
         _out.print(f"{candidate.release}  good to release; nothing was released (--rehearse)  ({seconds:.1f} s)")
     if mode in ("normal", "verbose") and done:
-        _err.print("look at it: segments show   |   segments query \"from partner_segments limit 5\"")
+        _err.print('look at it: segments show   |   segments query "from partner_segments limit 5"')
 
 
 @app.command()
@@ -298,7 +304,9 @@ def _released_of(config: Path | None) -> tuple[Places, Settings]:
     if path is None and _LAST.exists():
         remembered = Path(_LAST.read_text(encoding="utf-8").strip())
         if remembered.exists() and remembered.resolve() != Path("segments.yml").resolve():
-            _err.print(f"deployment: {os.path.relpath(remembered)} (ran last here; --config chooses another)", style="dim")
+            _err.print(
+                f"deployment: {os.path.relpath(remembered)} (ran last here; --config chooses another)", style="dim"
+            )
             path = remembered
     settings = _settings(path)
     return Places.of(settings), settings

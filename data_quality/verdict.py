@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from data_quality.suite import Severity
-from pipelines.errors import GateRefused, InputError
+from pipelines.errors import InputError
 
 
 class Result(BaseModel):
@@ -94,13 +94,6 @@ class Verdict(BaseModel):
         else:
             head = f"refuse: {held}, {refusing} of the failures forbid the release"
         return [head, *(result.sentence() for result in failed)]
-
-    def raise_if_refused(self) -> None:
-        """GateRefused with the refusing failures in words, when the decision is to refuse."""
-        if self.is_released:
-            return
-        lines = [self.sentences()[0], *(f"- {result.sentence()}" for result in self.failures() if result.refuses)]
-        raise GateRefused("\n".join(lines), next_step="the previous release stays; correct the input or the policy")
 
     def json_text(self) -> str:
         """The file's content."""

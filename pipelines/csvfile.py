@@ -73,7 +73,9 @@ def read_header(path: Path, *, source: str, required: tuple[str, ...], known: tu
     columns = tuple(snake(name) for name in names)
     twice = sorted({name for name, column in zip(names, columns, strict=True) if columns.count(column) > 1})
     if twice:
-        raise InputError(f"source {source}: {path.name}: header names stand twice: {', '.join(twice)}; nothing was loaded")
+        raise InputError(
+            f"source {source}: {path.name}: header names stand twice: {', '.join(twice)}; nothing was loaded"
+        )
     missing = [name for name in required if snake(name) not in columns]
     if missing:
         shown = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
@@ -110,7 +112,9 @@ def read_batches(path: Path, header: Header, *, source: str, rejected: RejectedL
         reader = pacsv.open_csv(
             path,
             # One thread, because only then does Arrow know the number of a broken row.
-            read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK, column_names=list(header.columns), skip_rows=1),
+            read_options=pacsv.ReadOptions(
+                use_threads=False, block_size=_BLOCK, column_names=list(header.columns), skip_rows=1
+            ),
             parse_options=pacsv.ParseOptions(newlines_in_values=True, invalid_row_handler=set_aside),
             # Every default of Arrow that guesses is off: a company may be called "NA", a number may be too long.
             convert_options=pacsv.ConvertOptions(
@@ -126,9 +130,9 @@ def read_batches(path: Path, header: Header, *, source: str, rejected: RejectedL
             rows = pa.array(range(done + 1, done + batch.num_rows + 1), pa.int64())
             done += batch.num_rows
             table = pa.Table.from_batches([batch])
-            yield table.append_column("segments_file", pa.array([path.name] * batch.num_rows, pa.string())).append_column(
-                "segments_row", _file_rows(rows, broken[:skipped])
-            )
+            yield table.append_column(
+                "segments_file", pa.array([path.name] * batch.num_rows, pa.string())
+            ).append_column("segments_row", _file_rows(rows, broken[:skipped]))
     except pa.ArrowInvalid as problem:
         if "UTF8" in str(problem).upper():
             data = path.read_bytes()

@@ -76,7 +76,9 @@ def extract(
         if checked is None:
             assert last is not None
             seconds = perf_counter() - started
-            landed.append(Landed(instance.name, reading.table.name, last.rows, last.load_id, False, seconds, last.rejected_lines))
+            landed.append(
+                Landed(instance.name, reading.table.name, last.rows, last.load_id, False, seconds, last.rejected_lines)
+            )
         else:
             due.append(checked)
     landed.extend(_land(places, instance, due))
@@ -190,7 +192,9 @@ def _land(places: Places, instance: Instance, due: list[_Due]) -> list[Landed]:
         )
         lines += [{"table_name": table.name, **line} for line in one.rejected.lines]
         if one.rows:
-            resources.append(dlt.resource(_pages(one), name=table.name, write_disposition="append", max_table_nesting=0))
+            resources.append(
+                dlt.resource(_pages(one), name=table.name, write_disposition="append", max_table_nesting=0)
+            )
     moment: Any = {"known_at": {"data_type": "text"}}  # dlt would guess a timestamp from the text
     resources.append(dlt.resource(ledger, name=LEDGER_TABLE, write_disposition="append", columns=moment))
     if lines:

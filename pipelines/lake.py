@@ -139,10 +139,13 @@ def _select(con: duckdb.DuckDBPyConnection, lake: Path, source: str, table: Tabl
             "cast(null as timestamp) as known_at, cast(null as varchar) as file_name, "
             "cast(null as bigint) as file_row where false"
         )
-    reader = f"read_parquet([{', '.join(literal(path) for path in files)}], union_by_name = true, hive_partitioning = false)"
+    reader = (
+        f"read_parquet([{', '.join(literal(path) for path in files)}], union_by_name = true, hive_partitioning = false)"
+    )
     there = [row[0] for row in con.execute(f"describe select * from {reader}").fetchall()]
     columns = [
-        f"{quoted(column)}" if column in there else f"cast(null as varchar) as {quoted(column)}" for column in table.columns
+        f"{quoted(column)}" if column in there else f"cast(null as varchar) as {quoted(column)}"
+        for column in table.columns
     ]
     own = {FILE_COLUMN, ROW_COLUMN, *table.columns}
     columns += [quoted(column) for column in there if column not in own and not column.startswith("_dlt")]

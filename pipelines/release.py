@@ -122,7 +122,9 @@ def build_candidate(places: Places, *, policy_hash: str) -> Candidate:
         # Row groups follow the threads; one thread gives one file, whatever the machine.
         con.execute("set threads = 1")
         con.execute(f"attach {literal(places.warehouse)} as warehouse (read_only)")
-        con.execute(f"attach {literal(staging / _FILE)} as candidate (storage_version {literal(RELEASE_STORAGE_VERSION)})")
+        con.execute(
+            f"attach {literal(staging / _FILE)} as candidate (storage_version {literal(RELEASE_STORAGE_VERSION)})"
+        )
         for table, order in RELEASED_TABLES.items():
             extra = f", {literal(release)} as release" if table == "partner_segments" else ""
             ordered = ", ".join(quoted(column) for column in order)
@@ -137,7 +139,11 @@ def build_candidate(places: Places, *, policy_hash: str) -> Candidate:
         con.execute("checkpoint candidate")
         con.execute("detach candidate")
     tables = {
-        table: {"rows": logical[table]["rows"], "content_hash": logical[table]["hash"], "sha256": _sha256(staging / f"{table}.parquet")}
+        table: {
+            "rows": logical[table]["rows"],
+            "content_hash": logical[table]["hash"],
+            "sha256": _sha256(staging / f"{table}.parquet"),
+        }
         for table in RELEASED_TABLES
     }
     facts = {
@@ -229,7 +235,9 @@ def _lay_folder(
         _write_results(con, candidate.release, findings)
         _write_chain(con, chain)
         for table in ("data_quality_results", "releases"):
-            con.execute(f"copy main.{table} to {literal(staging / (table + '.parquet'))} (format parquet, compression zstd)")
+            con.execute(
+                f"copy main.{table} to {literal(staging / (table + '.parquet'))} (format parquet, compression zstd)"
+            )
     manifest = {
         **{key: value for key, value in asdict(candidate).items() if key != "folder"},
         "files": {path.name: _sha256(path) for path in sorted(staging.glob("*.parquet"))},

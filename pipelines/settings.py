@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pipelines.clock import now
 from pipelines.errors import ConfigError
@@ -79,7 +79,9 @@ class PolicyChoice(_Part):
 class Quality(_Part):
     """Limits of the gate that depend on the company rather than on the programme."""
 
-    max_quarantined_share: float = Field(0.01, ge=0, le=1, description="share of an entity's rows that may be set aside")
+    max_quarantined_share: float = Field(
+        0.01, ge=0, le=1, description="share of an entity's rows that may be set aside"
+    )
     min_rows_share_of_last: float = Field(0.8, ge=0, le=1, description="a full load below this share of the last stops")
 
 
@@ -109,7 +111,7 @@ class AlertTarget(_Part):
     name: Name
     url_env: str = Field(pattern=r"^[A-Z][A-Z0-9_]*$")
     events: list[Literal["run_failed", "release_refused", "released"]] = Field(
-        default_factory=lambda: ["run_failed", "release_refused"]  # type: ignore[arg-type]
+        default_factory=lambda: ["run_failed", "release_refused"]
     )
 
 
@@ -173,7 +175,14 @@ class Settings(BaseSettings):
         return self
 
     @classmethod
-    def settings_customise_sources(cls, settings_cls: Any, init_settings: Any, **_: Any) -> tuple[Any, ...]:
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
         # The file decides alone: a stray variable called TIMEZONE or POLICY in a shell must not change a release.
         return (init_settings,)
 
@@ -189,7 +198,8 @@ class Settings(BaseSettings):
 
     def folder(self, which: Literal["inputs", "state", "policies"]) -> Path:
         """One of the folders of `paths`, absolute."""
-        return (self._file.parent / getattr(self.paths, which)).resolve()
+        folder: Path = getattr(self.paths, which)
+        return (self._file.parent / folder).resolve()
 
     def quarter(self, asked: str | None = None) -> Quarter:
         """The quarter a run is for: the one asked for, else the last that ended by `as_of`, else by today.
@@ -213,10 +223,10 @@ class _UniqueKeys(yaml.SafeLoader):
     """YAML as people mean it: the same key twice is a mistake, not 'the last one wins'."""
 
 
-def _unique_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+def _unique_mapping(loader: Any, node: Any, deep: bool = False) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node, deep=True)
         if key in seen:
             raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark)
         seen.add(key)
@@ -357,7 +367,9 @@ def _names_are_unique(path: Path, content: dict[str, Any]) -> None:
     for name in sources:
         folded = str(name).casefold()
         if folded in seen:
-            raise ConfigError(f"{path}: sources.{name}: a source named {seen[folded]!r} stands already, names are unique")
+            raise ConfigError(
+                f"{path}: sources.{name}: a source named {seen[folded]!r} stands already, names are unique"
+            )
         seen[folded] = str(name)
 
 
@@ -370,5 +382,7 @@ def secret(source: str, field: str) -> str:
     variable = f"SEGMENTS_{source}_{field}".upper()
     value = os.environ.get(variable)
     if not value:
-        raise ConfigError(f"source {source}: the environment variable {variable} is not set", next_step="see .env.example")
+        raise ConfigError(
+            f"source {source}: the environment variable {variable} is not set", next_step="see .env.example"
+        )
     return value

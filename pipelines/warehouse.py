@@ -167,9 +167,7 @@ def write_rows(
     con.execute(f"create or replace table {quoted(schema)}.{quoted(table)} ({spelled})")
     if rows:
         # Texts through Arrow and casts in DuckDB: row-wise inserts cost a second per thousand rows.
-        texts = pa.table(
-            {name: pa.array([_text(row.get(name)) for row in rows], pa.string()) for name in columns}
-        )
+        texts = pa.table({name: pa.array([_text(row.get(name)) for row in rows], pa.string()) for name in columns})
         con.register("rows_to_write", texts)
         casts = ", ".join(f"cast({quoted(name)} as {kind})" for name, kind in columns.items())
         con.execute(f"insert into {quoted(schema)}.{quoted(table)} select {casts} from rows_to_write")

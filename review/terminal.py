@@ -70,7 +70,9 @@ def roster(con: duckdb.DuckDBPyConnection, out: Console, *, limit: int, level: s
         grid.add_row(*cells)
     out.print(grid)
     if len(shown) < len(rows):
-        out.print(f"{len(shown)} of {len(rows)} partners; `--limit 0` shows all, `segments show NAME` one whole", style="dim")
+        out.print(
+            f"{len(shown)} of {len(rows)} partners; `--limit 0` shows all, `segments show NAME` one whole", style="dim"
+        )
     _sizes(con, out)
 
 
@@ -96,16 +98,19 @@ def partner_story(con: duckdb.DuckDBPyConnection, out: Console, wanted: str) -> 
     Raises:
         InputError: no partner matches, or several do.
     """
-    found = con.execute(
-        """
+    found = (
+        con.execute(
+            """
         select * from partner_segments
         where lower(partner_number) = lower($1) or partner_id = $1 or lower(partner_name) = lower($1)
         """,
-        [wanted],
-    ).fetchall() or con.execute(
-        "select * from partner_segments where contains(lower(partner_name), lower($1)) or contains(lower(partner_number), lower($1))",
-        [wanted],
-    ).fetchall()
+            [wanted],
+        ).fetchall()
+        or con.execute(
+            "select * from partner_segments where contains(lower(partner_name), lower($1)) or contains(lower(partner_number), lower($1))",
+            [wanted],
+        ).fetchall()
+    )
     names = [row[0] for row in con.execute("describe partner_segments").fetchall()]
     partners = [dict(zip(names, row, strict=True)) for row in found]
     if not partners:
@@ -114,7 +119,9 @@ def partner_story(con: duckdb.DuckDBPyConnection, out: Console, wanted: str) -> 
         listed = ", ".join(f"{p['partner_number']} {p['partner_name']}" for p in partners[:8])
         raise InputError(f"{len(partners)} partners match {wanted!r}: {listed}", next_step="give the partner number")
     partner = partners[0]
-    out.print(f"[bold]{partner['partner_name']}[/bold]  {partner['partner_number']}  {partner['quarter']}  {partner['release']}")
+    out.print(
+        f"[bold]{partner['partner_name']}[/bold]  {partner['partner_number']}  {partner['quarter']}  {partner['release']}"
+    )
     for ladder in ("tier", "segment"):
         if partner[ladder]:
             out.print(f"  {ladder:<8} {_moved(partner[ladder], partner[f'{ladder}_action'])}")
@@ -146,7 +153,14 @@ def _score(con: duckdb.DuckDBPyConnection, out: Console, partner: dict[str, Any]
     out.print(f"\nscore {_amount(partner['total_score'], digits=2)}, place {partner['score_rank']} ({said})")
     grid = Table("dimension", "criterion", "metric", "value", "points", "of", "adds", "", box=None, pad_edge=False)
     for row in rows:
-        grid.add_row(row[0] or "", row[1], row[2], _amount(row[3], digits=2), *(_amount(x, digits=2) for x in row[4:7]), row[7] or "")
+        grid.add_row(
+            row[0] or "",
+            row[1],
+            row[2],
+            _amount(row[3], digits=2),
+            *(_amount(x, digits=2) for x in row[4:7]),
+            row[7] or "",
+        )
     out.print(grid)
 
 
