@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """One word for each thing a developer does: run, test, check, format, ui, setup. CI calls the same words.
 
-Needs nothing but Python 3.11 to 3.13: it makes .venv beside this file (with uv where uv is installed, else with venv and
-pip), installs the pinned dependencies, compiles them to bytecode, and goes on inside it.
+Needs nothing but Python 3.11 to 3.13: it makes .venv beside this file (with uv where there is uv, else with venv
+and pip), installs the pinned dependencies, compiles them to bytecode, and goes on inside it.
 
     python3 dev.py run            set up, then the main job on the sample company (segments run && segments show)
     python3 dev.py test           set up, then the tests; further words go to pytest
@@ -48,7 +48,7 @@ def setup() -> None:
     else:
         call([sys.executable, "-m", "venv", "--clear", str(VENV)])
         call([str(PYTHON), "-m", "pip", "--disable-pip-version-check", *install])
-    # Imports are recompiled on every start where no bytecode lies: 9.5 s in place of 2.8 s for Great Expectations alone.
+    # Without bytecode every start compiles every import: 9.5 s in place of 2.8 s for Great Expectations alone.
     packages = subprocess.run(
         [str(PYTHON), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         check=True,
@@ -97,7 +97,7 @@ def check(extra: list[str]) -> None:
 
 
 def lint_sql() -> None:
-    """sqlfluff on the dbt project; dbt compiles what is linted, so the profile and the warehouse folder must be there."""
+    """sqlfluff on the dbt project, which dbt compiles for it: the folder of the warehouse must be there."""
     (ROOT / "data").mkdir(exist_ok=True)
     call([str(BIN / "sqlfluff"), "lint", "dbt_project/models"])
 

@@ -1,1 +1,1 @@
-"""DECLARES the graph: what is made, in which order, when, and how it shows in the UI. The only room that knows Dagster."""
+"""DECLARES the graph: what is made, in which order, when, how it shows in the UI. The only room that knows Dagster."""

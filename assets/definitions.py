@@ -1,4 +1,4 @@
-"""What `dagster dev -w workspace.yaml` loads: the graph of the deployment named by SEGMENTS_CONFIG, else ./segments.yml.
+"""What `dagster dev -w workspace.yaml` loads: the graph of the deployment in SEGMENTS_CONFIG, else ./segments.yml.
 
 No secret is read and no source is asked while the graph loads.
 """

@@ -334,7 +334,7 @@ def main() -> None:
         app()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1 if ended.code else 0
-    except Exception:
+    except Exception:  # noqa: BLE001 - a defect is told with its trace, and the process ends
         traceback.print_exc()
         code = 1
     sys.stdout.flush()

@@ -137,6 +137,6 @@ def _options(settings: Settings, name: str, source: Source, connector: Connector
 
 
 def snake(name: str) -> str:
-    """A vendor's field name as a raw column: `BillingCountryCode` -> `billing_country_code`, `Region__c` -> `region__c`."""
+    """A vendor's field name as a raw column: `BillingCountry` -> `billing_country`, `Region__c` -> `region__c`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name.strip())
     return re.sub(r"[^0-9a-zA-Z_]+", "_", spaced).lower()

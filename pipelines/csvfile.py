@@ -89,7 +89,7 @@ def read_header(path: Path, *, source: str, required: tuple[str, ...], known: tu
 
 
 def read_batches(path: Path, header: Header, *, source: str, rejected: RejectedLines) -> Iterator[pa.Table]:
-    """The rows as text tables with two columns more: `segments_file` and `segments_row` (1 = the first line after the header).
+    """The rows as text tables with two columns more: `segments_file`, `segments_row` (1 = the first after the header).
 
     Raises:
         InputError: not UTF-8, or the file ends inside a quoted field, or it changed while it was read.

@@ -118,8 +118,8 @@ def _check(
     floor = settings.quality.min_rows_share_of_last
     if last is not None and rows < floor * last.rows and name not in accept_shrunk and reading.table.mode == "snapshot":
         raise InputError(
-            f"source {instance.name}: {reading.origin}: {rows:,} rows, below {floor:.0%} of the last load's {last.rows:,}: "
-            "table kept, run stopped",
+            f"source {instance.name}: {reading.origin}: {rows:,} rows, below {floor:.0%} of the last load's "
+            f"{last.rows:,}: table kept, run stopped",
             next_step=f"if the drop is real, run again with `--accept-shrunk {name}`",
         )
     moment = now()
@@ -134,8 +134,8 @@ def _check(
         )
     if last is not None and known_at < last.known_at:
         raise InputError(
-            f"source {instance.name}: {reading.origin}: this export was taken at {known_at.isoformat()}, the lake already "
-            f"holds one of {last.known_at.isoformat()} and would not use it; nothing was loaded",
+            f"source {instance.name}: {reading.origin}: this export was taken at {known_at.isoformat()}, the lake "
+            f"already holds one of {last.known_at.isoformat()} and would not use it; nothing was loaded",
             next_step="set sources." + instance.name + ".options.exported_at to the moment of this export",
         )
     return _Due(reading, rows, content_hash, rejected, known_at, last.rows if last else None)
@@ -233,6 +233,7 @@ def _pages(due: _Due) -> Iterator[pa.Table]:
         yield table
     if count != due.rows or len(again.lines) != len(due.rejected.lines):
         raise InputError(
-            f"{due.reading.origin}: the file changed while it was read ({due.rows:,} rows, then {count:,}); nothing was loaded",
+            f"{due.reading.origin}: the file changed while it was read ({due.rows:,} rows, then {count:,}); "
+            "nothing was loaded",
             next_step="wait until the export is complete, then run again",
         )

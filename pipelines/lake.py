@@ -167,7 +167,8 @@ def _select_rejected(lake: Path, source: str, load_ids: set[str]) -> str:
     if not files:
         return head + (
             "cast(null as varchar) as table_name, cast(null as varchar) as origin, cast(null as bigint) as file_row, "
-            "cast(null as varchar) as line, cast(null as varchar) as reason, cast(null as varchar) as load_id where false"
+            "cast(null as varchar) as line, cast(null as varchar) as reason, "
+            "cast(null as varchar) as load_id where false"
         )
     listed = ", ".join(literal(path) for path in files)
     return head + (

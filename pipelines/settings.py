@@ -110,9 +110,7 @@ class AlertTarget(_Part):
 
     name: Name
     url_env: str = Field(pattern=r"^[A-Z][A-Z0-9_]*$")
-    events: list[Literal["run_failed", "release_refused", "released"]] = Field(
-        default_factory=lambda: ["run_failed", "release_refused"]
-    )
+    events: tuple[Literal["run_failed", "release_refused", "released"], ...] = ("run_failed", "release_refused")
 
 
 class Sample(_Part):

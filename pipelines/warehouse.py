@@ -128,7 +128,8 @@ def writer(places: Places, *, wait_seconds: float = 600.0) -> Iterator[None]:
                 holder = handle.read().strip() or "unknown"
                 if time.monotonic() - started > wait_seconds:
                     raise Busy(
-                        f"another run (process {holder}) has held {places.lock} for {wait_seconds:.0f} s; nothing was run",
+                        f"another run (process {holder}) has held {places.lock} for {wait_seconds:.0f} s; "
+                        "nothing was run",
                         next_step="wait for it or end it, then run again",
                     ) from None
                 if not told:

@@ -1,1 +1,1 @@
-"""SHOWS what was released: tables for the terminal today, review pack and scorecards as they come. Reads released tables only."""
+"""SHOWS what was released: tables for the terminal, review pack and scorecards as they come. Reads releases only."""

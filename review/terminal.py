@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pipelines.errors import InputError
@@ -107,7 +108,8 @@ def partner_story(con: duckdb.DuckDBPyConnection, out: Console, wanted: str) -> 
             [wanted],
         ).fetchall()
         or con.execute(
-            "select * from partner_segments where contains(lower(partner_name), lower($1)) or contains(lower(partner_number), lower($1))",
+            "select * from partner_segments "
+            "where contains(lower(partner_name), lower($1)) or contains(lower(partner_number), lower($1))",
             [wanted],
         ).fetchall()
     )
@@ -119,9 +121,8 @@ def partner_story(con: duckdb.DuckDBPyConnection, out: Console, wanted: str) -> 
         listed = ", ".join(f"{p['partner_number']} {p['partner_name']}" for p in partners[:8])
         raise InputError(f"{len(partners)} partners match {wanted!r}: {listed}", next_step="give the partner number")
     partner = partners[0]
-    out.print(
-        f"[bold]{partner['partner_name']}[/bold]  {partner['partner_number']}  {partner['quarter']}  {partner['release']}"
-    )
+    about = "  ".join(partner[name] for name in ("partner_number", "quarter", "release"))
+    out.print(f"[bold]{escape(partner['partner_name'])}[/bold]  {about}")
     for ladder in ("tier", "segment"):
         if partner[ladder]:
             out.print(f"  {ladder:<8} {_moved(partner[ladder], partner[f'{ladder}_action'])}")
@@ -130,8 +131,8 @@ def partner_story(con: duckdb.DuckDBPyConnection, out: Console, wanted: str) -> 
     if partner["entitlements"]:
         out.print(f"  gets     {partner['entitlements']}", markup=False)
     out.print(
-        f"  sourced won {_amount(partner['sourced_won_amount'])}, influenced won {_amount(partner['influenced_won_amount'])}, "
-        f"sourced pipeline {_amount(partner['sourced_pipeline_amount'])} in the policy's window"
+        f"  sourced won {_amount(partner['sourced_won_amount'])}, "
+        f"influenced won {_amount(partner['influenced_won_amount'])}, sourced pipeline {_amount(partner['sourced_pipeline_amount'])} in the policy's window"
     )
     _score(con, out, partner)
     _bars(con, out, partner)
