@@ -36,18 +36,33 @@ from pipelines.warehouse import Places, writer
 # One writing seat per deployment: the file lock in `warehouse.writer` holds it everywhere; the pool lets the UI show
 # who waits for it.
 WRITER_POOL = "warehouse_writer"
-RELEASE_GROUP = "deliver"
+# A release starts from the decisions on record, so quarters are made one after the other, oldest first.
+QUARTER_BY_QUARTER = dg.BackfillPolicy.multi_run(1)
 
 
 @dataclass
 class Journal:
-    """What happened in one execution, for whoever started it."""
+    """What happened in one execution, for whoever started it and for the steps that come after."""
 
+    run_id: str = ""
     landed: list[Landed] = field(default_factory=list)
     run: Run | None = None
     candidate: Candidate | None = None
     judged: Judged | None = None
     released: Released | None = None
+
+    def of(self, run_id: str) -> "Journal":
+        """This journal, emptied when another execution begins: a process may execute the graph more than once."""
+        if self.run_id != run_id:
+            self.run_id, self.landed, self.run, self.candidate, self.judged, self.released = (
+                run_id,
+                [],
+                None,
+                None,
+                None,
+                None,
+            )
+        return self
 
 
 @dataclass(frozen=True)
@@ -166,7 +181,7 @@ def _extraction(
                 for instance in group
                 for one in extract(settings, Places.of(settings), instance, accept_shrunk=asked.accept_shrunk)
             ]
-        journal.landed += landed
+        journal.of(context.run_id).landed += landed
         for table in tables:
             of_table = [one for one in landed if one.table == table]
             yield dg.MaterializeResult(
@@ -222,12 +237,13 @@ def _definition(
             )
         ],
         partitions_def=partitions,
+        backfill_policy=QUARTER_BY_QUARTER,
         pool=WRITER_POOL,
     )
     def definition(context: AssetExecutionContext) -> Iterator[Any]:
         with told("define", settings), writer(Places.of(settings)):
             run = run_of(settings, context.partition_key, asked)
-            journal.run = run
+            journal.of(context.run_id).run = run
             lay_inputs(run)
             rows = row_counts(run.places)
         for schema, table in [*keys, ("released", "decisions")]:
@@ -247,7 +263,6 @@ def _shaping(
         manifest=manifest,
         dagster_dbt_translator=translator,
         partitions_def=partitions,
-        backfill_policy=dg.BackfillPolicy.multi_run(1),
         name="shape",
         pool=WRITER_POOL,
     )
@@ -286,13 +301,14 @@ def _candidate(
             for table in RELEASED_TABLES
         ],
         partitions_def=partitions,
+        backfill_policy=QUARTER_BY_QUARTER,
         pool=WRITER_POOL,
     )
     def candidate(context: AssetExecutionContext) -> Iterator[Any]:
         with told("candidate", settings), writer(Places.of(settings)):
             run = run_of(settings, context.partition_key, asked)
             made = build_candidate(run.places, policy_hash=run.active.content_hash)
-        journal.candidate = made
+        journal.of(context.run_id).candidate = made
         for table, facts in made.tables.items():
             yield dg.MaterializeResult(
                 asset_key=address("candidate", table),
@@ -316,7 +332,7 @@ def _judgement(
         name="judge",
         specs=[
             dg.AssetCheckSpec(
-                name=f"{suite.suite}__{rule.name}",
+                name=_check_name(suite, rule.name),
                 asset=_judged_asset(suite),
                 additional_deps=[key for key in candidates if key != _judged_asset(suite)],
                 description=rule.says,
@@ -331,16 +347,17 @@ def _judgement(
     )
     def judgement(context: AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         with told("judge", settings), writer(Places.of(settings)):
-            run = journal.run or run_of(settings, _partition_of(settings, context), asked)
-            judged = judge_candidate(run, journal.candidate or read_candidate(run.places))
-        journal.judged = judged
+            so_far = journal.of(context.op_execution_context.run_id)
+            run = so_far.run or run_of(settings, _partition_of(settings, context), asked)
+            judged = judge_candidate(run, so_far.candidate or read_candidate(run.places))
+        so_far.judged = judged
         results = {(result.suite, result.expectation): result for result in judged.verdict.results}
         for suite in suites:
             for rule in suite.expectations:
                 result = results[suite.suite, rule.name]
                 yield dg.AssetCheckResult(
                     asset_key=_judged_asset(suite),
-                    check_name=f"{suite.suite}__{rule.name}",
+                    check_name=_check_name(suite, rule.name),
                     passed=result.success,
                     severity=(
                         dg.AssetCheckSeverity.ERROR
@@ -363,9 +380,15 @@ def _judged_asset(suite: Suite) -> dg.AssetKey:
     return address(schema, table) if schema else address("quarantine", "opportunities")
 
 
+def _check_name(suite: Suite, rule: str) -> str:
+    """The rule's name; with the suite's where the suite is not the asset's own."""
+    return rule if _judged_asset(suite).path[-1] == suite.suite else f"{suite.suite}__{rule}"
+
+
 def _partition_of(settings: Settings, context: Any) -> str:
-    run = context.run if hasattr(context, "run") else context.op_execution_context.run
-    return run.tags.get("dagster/partition") or settings.quarter().first_day.isoformat()
+    """The partition an execution of checks alone is for; without one, the quarter a run would be for now."""
+    found: str | None = context.op_execution_context.run.tags.get("dagster/partition")
+    return found or settings.quarter().first_day.isoformat()
 
 
 def _release(
@@ -377,25 +400,27 @@ def _release(
             dg.AssetSpec(
                 address("released", table),
                 deps=[address("candidate", name) for name in RELEASED_TABLES],
-                group_name=RELEASE_GROUP,
+                group_name=step_of("released"),
                 description=f"{table} as analysts read it.",
                 kinds={"duckdb", "parquet"},
             )
             for table in RELEASED_TABLES
         ],
         partitions_def=partitions,
+        backfill_policy=QUARTER_BY_QUARTER,
         pool=WRITER_POOL,
     )
     def releasing(context: AssetExecutionContext) -> Iterator[Any]:
         with told("release", settings), writer(Places.of(settings)):
             run = run_of(settings, context.partition_key, asked)
-            candidate = journal.candidate or read_candidate(run.places)
+            so_far = journal.of(context.run_id)
+            candidate = so_far.candidate or read_candidate(run.places)
             # Whoever selects this step alone meets the gate all the same.
-            judged = journal.judged or read_judged(candidate) or judge_candidate(run, candidate)
-            journal.judged = judged
+            judged = so_far.judged or read_judged(candidate) or judge_candidate(run, candidate)
+            so_far.judged = judged
             refuse_unless_good(run, judged)
             released = release_judged(run, judged, run_name=context.run_id)
-        journal.released = released
+        so_far.released = released
         for table, facts in candidate.tables.items():
             yield dg.MaterializeResult(
                 asset_key=address("released", table),
