@@ -130,11 +130,10 @@ def define(settings: Settings, options: Options | None = None) -> Graph:
     ]
     checks = _judgement(settings, partitions, asked, journal)
     everything = dg.AssetSelection.all()
-    quarterly = dg.define_asset_job("quarterly_release", selection=everything, partitions_def=partitions)
+    quarterly = dg.define_asset_job("quarterly_release", selection=everything)
     rehearsal = dg.define_asset_job(
         "daily_rehearsal",
         selection=everything - dg.AssetSelection.assets(*[address("released", t) for t in RELEASED_TABLES]),
-        partitions_def=partitions,
         description="Computes and judges, releases nothing.",
     )
     definitions = dg.Definitions(

@@ -1,4 +1,4 @@
-"""The rows a benchmark runs on: which export, the deployment file that fits it, and the same channel many times over."""
+"""The rows a benchmark runs on: an export, the deployment file that fits it, and the same channel many times over."""
 
 from __future__ import annotations
 

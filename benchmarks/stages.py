@@ -12,6 +12,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ def measure_rooms(deployment: Path) -> dict[str, Any]:
     return {
         "stages": clock.stages,
         "nodes": {node.name: node.seconds for node in nodes},
+        "nodes_span": _span(run.places.dbt_target / "run_results.json"),
         "judge_asking": asked(),
         "expectations": len(judged.verdict.results),
         "release": judged.candidate.release,
@@ -82,6 +84,18 @@ def measure_floor(deployment: Path, database: Path, threads: int) -> dict[str, A
     with clock.stage("floor"):
         run_floor(settings, quarter, settings.folder("inputs"), database, threads=threads)
     return {"stages": clock.stages, **_memory()}
+
+
+def _span(results: Path) -> float:
+    """Seconds from the start of dbt's first node to the end of its last: nodes side by side count once."""
+    moments = [
+        datetime.fromisoformat(step[edge].replace("Z", "+00:00"))
+        for node in json.loads(results.read_text(encoding="utf-8"))["results"]
+        for step in node["timing"]
+        for edge in ("started_at", "completed_at")
+        if step[edge]
+    ]
+    return (max(moments) - min(moments)).total_seconds()
 
 
 @contextmanager

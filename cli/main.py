@@ -91,7 +91,7 @@ def init(
         raise ConfigError(f"{path}: is there already, left as it is", next_step="`--force` replaces it")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(TEMPLATE, encoding="utf-8")
-    _out.print(f"{path} written. Fill in the lines marked <...>, then: segments check --config {path}")
+    _out.print(f"{path} written. Name your sources, currency and policies in it, then: segments check --config {path}")
 
 
 @app.command()
@@ -279,7 +279,8 @@ def sources(name: Annotated[str | None, typer.Argument(help="A connector.")] = N
     connector = find(name)
     _out.print(f"{connector.name} ({connector.kind})\noptions:")
     for option, field in connector.options.model_fields.items():
-        _out.print(f"  {option}: {field.description} (default: {field.default})", markup=False)
+        default = field.get_default(call_default_factory=True)
+        _out.print(f"  {option}: {field.description} (default: {default})", markup=False)
     _out.print("tables:")
     for table in connector.tables:
         _out.print(f"  {table.name}: needs {', '.join(table.required)}; uses {', '.join(table.columns)}", markup=False)

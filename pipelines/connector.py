@@ -116,15 +116,22 @@ def instances(settings: Settings) -> list[Instance]:
     """The configured sources with their options validated, in the order of the file.
 
     Raises:
-        ConfigError: an unknown connector or option; names file and key path.
+        ConfigError: an unknown connector or option, or one source given twice; names file and key path.
     """
-    found = []
+    found: list[Instance] = []
     for name, source in settings.sources.items():
         try:
             connector = find(source.connector)
         except ConfigError as problem:
             raise ConfigError(f"{settings.file}: sources.{name}.connector: {problem.message}") from None
-        found.append(Instance(name, connector, _options(settings, name, source, connector), settings.folder("inputs")))
+        one = Instance(name, connector, _options(settings, name, source, connector), settings.folder("inputs"))
+        for other in found:
+            if (other.connector.name, other.options) == (one.connector.name, one.options):
+                raise ConfigError(
+                    f"{settings.file}: sources.{name}: has the connector and options of sources.{other.name}, so "
+                    "everything in it would count twice; nothing was run"
+                )
+        found.append(one)
     return found
 
 

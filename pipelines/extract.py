@@ -6,10 +6,13 @@ What a vendor's pages look like is in `connectors/`; reading the lake back is `l
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from hashlib import sha256
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -17,7 +20,7 @@ import pyarrow as pa
 
 from pipelines.clock import now
 from pipelines.connector import Instance, Reading, RejectedLines
-from pipelines.errors import InputError
+from pipelines.errors import ConfigError, InputError, SegmentsError
 from pipelines.events import emit
 from pipelines.lake import LEDGER_TABLE, REJECTED_TABLE, Load, loads, newest
 from pipelines.settings import Settings
@@ -46,7 +49,7 @@ class _Due:
     content_hash: str
     rejected: RejectedLines
     known_at: datetime
-    previous_rows: int | None
+    is_shrink_accepted: bool
 
 
 def extract(
@@ -65,7 +68,15 @@ def extract(
 
     Raises:
         InputError: the source is missing, damaged, empty or much smaller than before; nothing of it was loaded.
+        ConfigError: `accept_shrunk` names a table this source does not have.
     """
+    own = {f"{instance.name}.{table.name}" for table in instance.connector.tables}
+    for name in sorted(accept_shrunk):
+        if name.startswith(f"{instance.name}.") and name not in own:
+            raise ConfigError(
+                f"--accept-shrunk {name}: source {instance.name} has no such table; nothing was loaded",
+                next_step=f"its tables are {', '.join(sorted(own))}",
+            )
     history = loads(places.lake, instance.name)
     due: list[_Due] = []
     landed: list[Landed] = []
@@ -111,22 +122,27 @@ def _check(
         return None
     if rows == 0 and not reading.table.may_be_empty:
         kept = f"the table keeps its {last.rows:,} rows" if last else "nothing was loaded"
+        found = f"a header and {rows} rows"
+        if rejected.lines:
+            first = rejected.lines[0]
+            found += f" beside {len(rejected.lines):,} broken lines (row {first['row']}: {first['reason']})"
         raise InputError(
-            f"source {instance.name}: {reading.origin}: a header and 0 rows; {kept}, run stopped",
+            f"source {instance.name}: {reading.origin}: {found}; {kept}, run stopped",
             next_step="export the object again; an object that may be empty is declared so in its connector",
         )
     floor = settings.quality.min_rows_share_of_last
-    if last is not None and rows < floor * last.rows and name not in accept_shrunk and reading.table.mode == "snapshot":
+    has_shrunk = last is not None and rows < floor * last.rows and reading.table.mode == "snapshot"
+    if last is not None and has_shrunk and name not in accept_shrunk:
         raise InputError(
             f"source {instance.name}: {reading.origin}: {rows:,} rows, below {floor:.0%} of the last load's "
             f"{last.rows:,}: table kept, run stopped",
             next_step=f"if the drop is real, run again with `--accept-shrunk {name}`",
         )
     moment = now()
+    known_at = reading.known_at or moment
     if settings.as_of:
         # A deployment that pins its day speaks from the end of that day, whatever this machine's clock says.
         moment = max(moment, datetime.combine(settings.as_of, time.max, UTC))
-    known_at = reading.known_at or now()
     if known_at > moment:
         raise InputError(
             f"source {instance.name}: {reading.origin}: exported_at {known_at.isoformat()} is in the future "
@@ -138,7 +154,7 @@ def _check(
             f"already holds one of {last.known_at.isoformat()} and would not use it; nothing was loaded",
             next_step="set sources." + instance.name + ".options.exported_at to the moment of this export",
         )
-    return _Due(reading, rows, content_hash, rejected, known_at, last.rows if last else None)
+    return _Due(reading, rows, content_hash, rejected, known_at, has_shrunk)
 
 
 def _fingerprint(reading: Reading, rejected: RejectedLines) -> tuple[int, str]:
@@ -188,18 +204,20 @@ def _land(places: Places, instance: Instance, due: list[_Due]) -> list[Landed]:
                 "mode": table.mode,
                 "origin": one.reading.origin,
                 "rejected_count": len(one.rejected.lines),
+                "is_shrink_accepted": one.is_shrink_accepted,
             }
         )
         lines += [{"table_name": table.name, **line} for line in one.rejected.lines]
         if one.rows:
             resources.append(
-                dlt.resource(_pages(one), name=table.name, write_disposition="append", max_table_nesting=0)
+                dlt.resource(_pages(instance, one), name=table.name, write_disposition="append", max_table_nesting=0)
             )
     moment: Any = {"known_at": {"data_type": "text"}}  # dlt would guess a timestamp from the text
     resources.append(dlt.resource(ledger, name=LEDGER_TABLE, write_disposition="append", columns=moment))
     if lines:
         columns: Any = {"text": {"data_type": "text"}, "row": {"data_type": "bigint"}}
         resources.append(dlt.resource(lines, name=REJECTED_TABLE, write_disposition="append", columns=columns))
+    _sweep(places, instance)
     pipeline = dlt.pipeline(
         pipeline_name=instance.name,
         pipelines_dir=str(places.dlt),
@@ -207,12 +225,17 @@ def _land(places: Places, instance: Instance, due: list[_Due]) -> list[Landed]:
         destination=dlt.destinations.filesystem(
             bucket_url=str(places.lake),
             layout="{table_name}/load_date={YYYY}-{MM}-{DD}/{load_id}.{file_id}.{ext}",
+            # The folder is called what the source is called, also where dlt would spell the name otherwise.
+            enable_dataset_name_normalization=False,
         ),
     )
-    # A package that a killed run left behind would be loaded in place of this one, and reported as success.
-    pipeline.abort_packages()
-    info = pipeline.run(resources, loader_file_format="parquet")
-    info.raise_on_failed_jobs()
+    # All there is to know is in the lake's ledger; dlt's own state is one more thing a killed run leaves half written.
+    pipeline.config.restore_from_destination = False
+    try:
+        info = pipeline.run(resources, loader_file_format="parquet")
+        info.raise_on_failed_jobs()
+    except Exception as problem:  # dlt wraps whatever a connector raises while it reads
+        raise _own_error(problem, places, instance) from problem
     load_id = info.loads_ids[-1]
     seconds = (perf_counter() - started) / len(due)
     return [
@@ -221,7 +244,43 @@ def _land(places: Places, instance: Instance, due: list[_Due]) -> list[Landed]:
     ]
 
 
-def _pages(due: _Due) -> Iterator[pa.Table]:
+def _sweep(places: Places, instance: Instance) -> None:
+    """Start dlt from nothing: a killed run leaves packages that would be loaded in place of this one and reported as
+    success, and half-written files that stop every later run."""
+    shutil.rmtree(places.dlt / instance.name, ignore_errors=True)
+    folder = places.lake / instance.name
+    for path in folder.glob("_dlt_version/*"):
+        if not _is_json(path):
+            path.unlink()
+    if folder.is_dir() and not _is_json(folder / "init"):
+        # With a folder and no mark in it dlt gives up; an empty mark is one it upgrades.
+        (folder / "init").write_bytes(b"")
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except (ValueError, FileNotFoundError):
+        return False
+    return True
+
+
+def _own_error(problem: BaseException, places: Places, instance: Instance) -> BaseException:
+    """The error of ours, or of the disk, below what dlt made of it; else what dlt made of it."""
+    cause: BaseException | None = problem
+    while cause is not None:
+        if isinstance(cause, SegmentsError):
+            return type(cause)(cause.message, next_step=cause.next_step)
+        if isinstance(cause, OSError):
+            return InputError(
+                f"source {instance.name}: lake {places.lake}: cannot be written ({cause.strerror or cause}); "
+                "nothing was loaded"
+            )
+        cause = cause.__cause__ or cause.__context__
+    return problem
+
+
+def _pages(instance: Instance, due: _Due) -> Iterator[pa.Table]:
     """The rows once more, now for landing; they must be the rows that were fingerprinted.
 
     Raises:
@@ -233,7 +292,7 @@ def _pages(due: _Due) -> Iterator[pa.Table]:
         yield table
     if count != due.rows or len(again.lines) != len(due.rejected.lines):
         raise InputError(
-            f"{due.reading.origin}: the file changed while it was read ({due.rows:,} rows, then {count:,}); "
-            "nothing was loaded",
+            f"source {instance.name}: {due.reading.origin}: the file changed while it was read "
+            f"({due.rows:,} rows, then {count:,}); nothing was loaded",
             next_step="wait until the export is complete, then run again",
         )

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.connector import Connector, Instance, Table
+from pipelines.errors import InputError
 from pipelines.warehouse import DEPLOYMENT, RAW_PREFIX, literal, memory, quoted, write_rows
 
 LEDGER_TABLE = "load_facts"
@@ -21,6 +22,13 @@ REJECTED_TABLE = "rejected_lines"
 
 # Which file and row of the source a record came from, so that a message can say "row 3,001".
 FILE_COLUMN, ROW_COLUMN = "segments_file", "segments_row"
+# What a raw view adds to a source's columns; a field of the source that is called so stays in the lake alone.
+_VIEW_COLUMNS = ("source", "load_id", "known_at", "file_name", "file_row")
+
+
+_MEND = (
+    "restore the lake from a backup, or move the source's folder out of the lake: the next run loads its files again"
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,8 @@ class Load:
     mode: str
     origin: str
     rejected_lines: int
+    is_shrink_accepted: bool = False
+    """Somebody said that it may be this much smaller than the load before."""
 
     @property
     def order(self) -> tuple[datetime, float]:
@@ -54,30 +64,49 @@ def completed_ids(lake: Path, source: str) -> set[str]:
     """Ids of the loads dlt marked as completed; half-written marks do not count."""
     found: set[str] = set()
     for path in (lake / source / "_dlt_loads").glob("*.jsonl"):
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_bytes().splitlines():
             try:
                 mark = json.loads(line)
-            except json.JSONDecodeError:
+            except ValueError:
                 continue  # the process died while it wrote the mark: the load never completed
-            if mark.get("status") == 0:
+            if isinstance(mark, dict) and mark.get("status") == 0 and "load_id" in mark:
                 found.add(str(mark["load_id"]))
     return found
 
 
 def loads(lake: Path, source: str, *, known_at: datetime | None = None) -> list[Load]:
-    """Every table of every completed load of `source` known up to `known_at`, oldest first."""
+    """Every table of every completed load of `source` known up to `known_at`, oldest first.
+
+    Raises:
+        InputError: the ledger of a completed load cannot be read.
+    """
     files = files_of(lake, source, LEDGER_TABLE, completed_ids(lake, source))
     if not files:
         return []
     listed = ", ".join(literal(path) for path in files)
     with memory() as con:
-        rows = con.execute(
-            f"""
-            select table_name, _dlt_load_id, known_at, row_count, content_hash, file_hash, mode, origin, rejected_count
-            from read_parquet([{listed}], union_by_name = true)
-            """
-        ).fetchall()
-    found = [Load(source, r[0], r[1], datetime.fromisoformat(r[2]), r[3], *r[4:]) for r in rows]
+        try:
+            result = con.execute(f"select * from read_parquet([{listed}], union_by_name = true)")
+            names = [column[0] for column in result.description]
+            rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        except duckdb.Error as problem:
+            raise _damaged(lake, source, LEDGER_TABLE, problem) from None
+    found = [
+        Load(
+            source=source,
+            table=row["table_name"],
+            load_id=row["_dlt_load_id"],
+            known_at=datetime.fromisoformat(row["known_at"]),
+            rows=row["row_count"],
+            content_hash=row["content_hash"],
+            file_hash=row["file_hash"],
+            mode=row["mode"],
+            origin=row["origin"],
+            rejected_lines=row["rejected_count"],
+            is_shrink_accepted=bool(row.get("is_shrink_accepted")),
+        )
+        for row in rows
+    ]
     return sorted((x for x in found if known_at is None or x.known_at <= known_at), key=lambda x: (*x.order, x.table))
 
 
@@ -92,6 +121,9 @@ def lay_views(
     """Create the views `raw_<connector>.<table>` and the table `deployment.loads`; return the loads they rest on.
 
     Every declared column is there as text even when no file has it; a table without a load is an empty view.
+
+    Raises:
+        InputError: files of a completed load are missing, damaged or hold other rows than the ledger says.
     """
     by_connector: dict[str, list[Instance]] = {}
     for instance in sources:
@@ -133,6 +165,7 @@ def _select(con: duckdb.DuckDBPyConnection, lake: Path, source: str, table: Tabl
     files = files_of(lake, source, table.name, {load.load_id for load in chosen})
     moments = {load.load_id: load.known_at for load in chosen}
     if not files:
+        _hold_all_rows(lake, source, table, chosen, 0)
         empty = ", ".join(f"cast(null as varchar) as {quoted(column)}" for column in table.columns)
         return (
             f"select {literal(source)} as source, {empty}, cast(null as varchar) as load_id, "
@@ -142,12 +175,17 @@ def _select(con: duckdb.DuckDBPyConnection, lake: Path, source: str, table: Tabl
     reader = (
         f"read_parquet([{', '.join(literal(path) for path in files)}], union_by_name = true, hive_partitioning = false)"
     )
-    there = [row[0] for row in con.execute(f"describe select * from {reader}").fetchall()]
+    try:
+        there = [row[0] for row in con.execute(f"describe select * from {reader}").fetchall()]
+        rows = con.execute(f"select count(*) from {reader}").fetchall()[0][0]
+    except duckdb.Error as problem:
+        raise _damaged(lake, source, table.name, problem) from None
+    _hold_all_rows(lake, source, table, chosen, rows)
     columns = [
         f"{quoted(column)}" if column in there else f"cast(null as varchar) as {quoted(column)}"
         for column in table.columns
     ]
-    own = {FILE_COLUMN, ROW_COLUMN, *table.columns}
+    own = {FILE_COLUMN, ROW_COLUMN, *_VIEW_COLUMNS, *table.columns}
     columns += [quoted(column) for column in there if column not in own and not column.startswith("_dlt")]
     known = " ".join(
         f"when {literal(load_id)} then timestamp {literal(moment.astimezone(UTC).replace(tzinfo=None).isoformat())}"
@@ -158,6 +196,24 @@ def _select(con: duckdb.DuckDBPyConnection, lake: Path, source: str, table: Tabl
     return (
         f"select {literal(source)} as source, {', '.join(columns)}, _dlt_load_id as load_id, "
         f"case _dlt_load_id {known} end as known_at, {file_name} as file_name, {file_row} as file_row from {reader}"
+    )
+
+
+def _hold_all_rows(lake: Path, source: str, table: Table, chosen: list[Load], found: int) -> None:
+    expected = sum(load.rows for load in chosen)
+    if found != expected:
+        raise InputError(
+            f"source {source}: lake {lake / source / table.name}: the ledger says {expected:,} rows, the files hold "
+            f"{found:,}; nothing was built",
+            next_step=_MEND,
+        )
+
+
+def _damaged(lake: Path, source: str, table: str, problem: duckdb.Error) -> InputError:
+    return InputError(
+        f"source {source}: lake {lake / source / table}: a file of a completed load cannot be read; nothing was built "
+        f"({str(problem).splitlines()[0]})",
+        next_step=_MEND,
     )
 
 
@@ -193,7 +249,8 @@ def _write_ledger(
                 "load_id": load.load_id,
                 "known_at": load.known_at.astimezone(UTC).replace(tzinfo=None),
                 "rows": load.rows,
-                "previous_rows": before.rows if before else None,
+                # An accepted drop is the new measure: the gate must not ask for the old one for ever.
+                "previous_rows": before.rows if before and not load.is_shrink_accepted else None,
                 "rejected_lines": load.rejected_lines,
                 "content_hash": load.content_hash,
                 "mode": load.mode,

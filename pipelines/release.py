@@ -133,7 +133,8 @@ def build_candidate(places: Places, *, policy_hash: str) -> Candidate:
                 f"select *{extra} from warehouse.{MARTS}.{quoted(table)} order by {ordered}"
             )
             con.execute(
-                f"copy (select * from candidate.main.{quoted(table)} order by {ordered}) "
+                # One thread keeps the order in which the table was just written.
+                f"copy candidate.main.{quoted(table)} "
                 f"to {literal(staging / (table + '.parquet'))} (format parquet, compression zstd)"
             )
         con.execute("checkpoint candidate")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -163,6 +163,12 @@ class Settings(BaseSettings):
             raise ValueError(f"expected an IANA time zone{f', did you mean {near[0]}?' if near else ''}")
         return value
 
+    @field_validator("known_at")
+    @classmethod
+    def _moment_in_utc(cls, value: datetime | None) -> datetime | None:
+        # YAML reads a moment without an offset as one without a zone, and those do not compare with the lake's.
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
     @model_validator(mode="after")
     def _rates_once(self) -> Settings:
         seen: set[tuple[str, date]] = set()
@@ -245,25 +251,30 @@ def read_yaml(path: Path, *, error: type[ConfigError] = ConfigError) -> dict[str
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise error(f"{path}: no such file") from None
+        raise error(f"{path}: no such file; nothing was run") from None
     except IsADirectoryError:
-        raise error(f"{path}: is a folder, expected a YAML file") from None
+        raise error(f"{path}: is a folder, expected a YAML file; nothing was run") from None
     except UnicodeDecodeError as problem:
-        raise error(f"{path}: not UTF-8 text (byte {problem.start})", next_step="save the file as UTF-8") from None
+        raise error(
+            f"{path}: not UTF-8 text (byte {problem.start}); nothing was run", next_step="save the file as UTF-8"
+        ) from None
     except OSError as problem:
-        raise error(f"{path}: cannot be read ({problem.strerror})") from None
+        raise error(f"{path}: cannot be read ({problem.strerror}); nothing was run") from None
     try:
         content = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark
         where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise error(f"{path}:{where}: {problem.problem or 'not YAML'}") from None
-    except yaml.YAMLError as problem:
-        raise error(f"{path}: not YAML ({problem})") from None
+        raise error(f"{path}:{where}: {problem.problem or 'not YAML'}; nothing was run") from None
+    except (yaml.YAMLError, TypeError, RecursionError) as problem:
+        raise error(f"{path}: not YAML ({problem}); nothing was run") from None
     if not isinstance(content, dict):
         found = "an empty file" if content is None else f"a {type(content).__name__} at the top level"
-        raise error(f"{path}: found {found}, expected keys and values")
+        raise error(f"{path}: found {found}, expected keys and values; nothing was run")
     return content
+
+
+_SECRET_KEYS = ("url_env",)
 
 
 def explain_validation(path: Path, problem: ValidationError, model: type[BaseModel]) -> str:
@@ -283,7 +294,9 @@ def explain_validation(path: Path, problem: ValidationError, model: type[BaseMod
         else:
             message = item["msg"].removeprefix("Value error, ")
             shown = item.get("input")
-            found = f"found {shown!r}, " if where and not isinstance(shown, (dict, BaseModel)) else ""
+            # Where the name of a variable belongs, people put the secret itself.
+            shown = "(a text that may be a secret)" if item["loc"] and item["loc"][-1] in _SECRET_KEYS else repr(shown)
+            found = f"found {shown}, " if where and not isinstance(item.get("input"), (dict, BaseModel)) else ""
             lines.append(f"{path}: {where + ': ' if where else ''}{found}{message[0].lower() + message[1:]}")
     return "\n".join(lines)
 
@@ -366,7 +379,8 @@ def _names_are_unique(path: Path, content: dict[str, Any]) -> None:
         folded = str(name).casefold()
         if folded in seen:
             raise ConfigError(
-                f"{path}: sources.{name}: a source named {seen[folded]!r} stands already, names are unique"
+                f"{path}: sources.{name}: a source named {seen[folded]!r} stands already, names are unique; "
+                "nothing was run"
             )
         seen[folded] = str(name)
 

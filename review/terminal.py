@@ -46,7 +46,7 @@ def roster(con: duckdb.DuckDBPyConnection, out: Console, *, limit: int, level: s
         known = [r[0] for r in con.execute("select distinct level from segment_summary order by 1").fetchall()]
         raise InputError(f"nobody holds {level!r}", next_step=f"levels: {', '.join(known)}")
     has_tier, has_segment, has_score = (any(row[i] is not None for row in rows) for i in (2, 4, 7))
-    grid = Table(box=None, pad_edge=False, header_style="bold")
+    grid = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     grid.add_column("number", no_wrap=True)
     grid.add_column("partner", max_width=28, no_wrap=True)
     for wanted, name in ((has_tier, "tier"), (has_segment, "segment")):
@@ -56,7 +56,8 @@ def roster(con: duckdb.DuckDBPyConnection, out: Console, *, limit: int, level: s
     if has_score:
         grid.add_column("score", justify="right", no_wrap=True)
         grid.add_column("evidence", justify="right", no_wrap=True)
-    grid.add_column("why", overflow="fold")
+    # One line per ladder: the table is for comparing, `show NAME` tells the whole story.
+    grid.add_column("why", overflow="ellipsis", no_wrap=True, ratio=1)
     shown = rows if limit == 0 else rows[:limit]
     for row in shown:
         cells = [row[0], row[1]]

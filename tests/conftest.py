@@ -33,7 +33,9 @@ class Deployment:
             where += ["--data", str(self.data)]
         done = segments(*words, *where, cwd=self.file.parent, **environment)
         if check and done.returncode:
-            raise AssertionError(f"segments {' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+            raise AssertionError(
+                f"segments {' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+            )
         return done
 
     def released(self) -> duckdb.DuckDBPyConnection:
@@ -99,9 +101,15 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     shutil.copytree(ROOT / "policies", policies)
     for extra in sorted((GOLDEN / "policies").glob("*.yml")):
         shutil.copy(extra, policies)
-    names = [yaml.safe_load(path.read_text(encoding="utf-8"))["policy"] for path in sorted((GOLDEN / "policies").glob("*.yml"))]
+    names = [
+        yaml.safe_load(path.read_text(encoding="utf-8"))["policy"]
+        for path in sorted((GOLDEN / "policies").glob("*.yml"))
+    ]
     made = deployment_in(
-        folder, ROOT / "segments.yml", policy={"active": "sample-programme", "compare": names}, paths={"policies_absolute": policies}
+        folder,
+        ROOT / "segments.yml",
+        policy={"active": "sample-programme", "compare": names},
+        paths={"policies_absolute": policies},
     )
     made.segments("run", "--quiet")
     return made

@@ -10,7 +10,15 @@
 
 {#- A timestamp in UTC out of text with any offset. -#}
 {%- macro utc_timestamp(column) -%}{{ adapter.dispatch('utc_timestamp')(column) }}{%- endmacro -%}
-{%- macro duckdb__utc_timestamp(column) -%}try_cast({{ column }} as timestamp){%- endmacro -%}
+{#- DuckDB's cast to timestamp drops an offset; the one to timestamptz applies it, but would read a text without one in
+    the machine's time zone. -#}
+{%- macro duckdb__utc_timestamp(column) -%}
+case
+                when {{ column }} like '%:%+%' or {{ column }} like '%:%-%'
+                    then timezone('UTC', try_cast({{ column }} as timestamptz))
+                else try_cast({{ column }} as timestamp)
+            end
+{%- endmacro -%}
 {%- macro spark__utc_timestamp(column) -%}try_cast({{ column }} as timestamp){%- endmacro -%}
 
 {#- Whole days from one date to another. -#}
@@ -55,3 +63,8 @@ position('"' || {{ value }} || '"' in {{ json }}) > 0
 {%- macro spark__whole_quotient(units, weight, total) -%}
 (cast({{ units }} as decimal(19,0)) * cast({{ weight }} as decimal(18,0))) div cast({{ total }} as decimal(18,0))
 {%- endmacro -%}
+
+{#- A number with two digits and marks between thousands, for texts only. -#}
+{%- macro grouped_number(value) -%}{{ adapter.dispatch('grouped_number')(value) }}{%- endmacro -%}
+{%- macro duckdb__grouped_number(value) -%}format('{:,.2f}', cast(round({{ value }}, 2) as double)){%- endmacro -%}
+{%- macro spark__grouped_number(value) -%}format_number({{ value }}, 2){%- endmacro -%}

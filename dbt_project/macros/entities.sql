@@ -59,7 +59,8 @@ where false
   `rules` are triples of a name, a condition that is true for a bad row, and words for the detail.
   Rows that stand more than once under one id: of one load the newest version stays and the others are set aside; two
   versions of the same moment that differ leave nothing to choose by, so all of them go. A row that a later load
-  replaced is `superseded`, which is no fault and is not quarantined.
+  replaced is `superseded`, and a row that the source deleted and that breaks a rule is `deleted`: both are no fault and
+  are not quarantined.
 -#}
 {%- macro set_aside(entity, facts, rules) -%}
 {%- set own = entity_columns(entity).keys() | reject('in', ['extracted_at', 'modified_at', 'failed_casts', 'load_id', 'file_name', 'file_row']) -%}
@@ -116,7 +117,7 @@ broken as (
         source, source_id, load_id, file_name, file_row, extracted_at,
         case
             {%- for name, condition, words in rules %}
-            when {{ condition }} then '{{ name }}'
+            when {{ condition }} then case when is_deleted then 'deleted' else '{{ name }}' end
             {%- endfor %}
         end as reject_reason,
         'id ' || coalesce(source_id, '(none)') || ': ' || case
@@ -125,7 +126,6 @@ broken as (
             {%- endfor %}
         end as reject_detail
     from {{ facts }}
-    where not is_deleted
 ),
 
 lines as (
@@ -156,6 +156,9 @@ select
     coalesce(file_name || ' row ' || cast(file_row as varchar) || ': ', '') || reject_detail as reject_detail
 from judged
 {%- endmacro -%}
+
+{#- Reasons to leave a row out that say nothing against it. -#}
+{%- macro harmless_reasons() -%}('superseded', 'deleted'){%- endmacro -%}
 
 {#- The join that leaves set-aside rows out. -#}
 {%- macro not_set_aside(facts, aside) -%}

@@ -46,3 +46,15 @@ case {{ character }}
         when 'W' then 'on_watch' when 'X' then 'exited' when 'O' then 'outside'
     end
 {%- endmacro -%}
+
+{#- What there was, of a row of condition results `r` and its condition `c`, as people read it. -#}
+{%- macro actual_in_words(c, r) -%}
+case
+        when {{ c }}.kind = 'top_share' then coalesce(
+            'place ' || cast(cast({{ r }}.actual_value as integer) as varchar) || ' of ' || cast({{ r }}.population as varchar),
+            'not among those compared'
+        )
+        when {{ c }}.kind = 'attribute' then coalesce({{ r }}.actual_text, 'unknown')
+        else coalesce({{ number_in_words(r ~ '.actual_value') }}, 'unknown')
+    end
+{%- endmacro -%}

@@ -9,9 +9,9 @@ case {{ operator }}
         end
 {%- endmacro -%}
 
-{#- A decimal as people write it: two digits, none where they say nothing. -#}
+{#- A decimal as people write it: 2,627,349.89; no digits where they say nothing. -#}
 {%- macro number_in_words(value) -%}
-replace(cast(round(cast({{ value }} as decimal(28,6)), 2) as decimal(28,2)) || '', '.00', '')
+replace({{ grouped_number('cast(' ~ value ~ ' as decimal(28,6))') }}, '.00', '')
 {%- endmacro -%}
 
 {#- Half-up rounding of a decimal to a number of digits that is a column. -#}

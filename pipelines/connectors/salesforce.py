@@ -100,7 +100,8 @@ def read(instance: Instance) -> Iterator[Reading]:
         def batches(rejected: RejectedLines, path: Path = path, header: Any = header) -> Iterator[pa.Table]:
             return read_batches(path, header, source=instance.name, rejected=rejected)
 
-        yield Reading(_table(name), path.name, fingerprint(path), batches, _as_utc(options.exported_at))
+        version = fingerprint(path, source=instance.name)
+        yield Reading(_table(name), path.name, version, batches, _as_utc(options.exported_at))
 
 
 def _as_utc(moment: datetime | None) -> datetime | None:
@@ -117,6 +118,7 @@ connector = Connector(
         "accounts": "stg_salesforce__accounts",
         "opportunities": "stg_salesforce__opportunities",
         "opportunity_partners": "stg_salesforce__opportunity_partners",
+        "rejected_lines": "stg_salesforce__rejected_lines",
     },
     options=Options,
     read=read,

@@ -1,32 +1,11 @@
-with held as (
-    select
-        policy, version, ladder, is_active, partner_id, quarter_index, earned_rank, outside_rank,
-        max(case when view_name = 'restated' then held_rank end) as held_rank,
-        max(case when view_name = 'restated' then action end) as action,
-        max(case when view_name = 'restated' then reviews_above end) as reviews_above,
-        max(case when view_name = 'restated' then reviews_below end) as reviews_below,
-        max(case when view_name = 'released' then held_rank end) as released_rank,
-        max(case when view_name = 'released' then action end) as released_action,
-        max(case when view_name = 'released' then state end) as released_state
-    from {{ ref('int_levels_held') }}
-    group by policy, version, ladder, is_active, partner_id, quarter_index, earned_rank, outside_rank
-),
-
-with_previous as (
-    select
-        *,
-        lag(held_rank) over (partition by policy, ladder, partner_id order by quarter_index) as previous_rank
-    from held
-),
-
-with_changes as (
+with with_changes as (
     select
         *,
         max(case when previous_rank is null or previous_rank <> held_rank then quarter_index end) over (
             partition by policy, ladder, partner_id order by quarter_index
             rows between unbounded preceding and current row
         ) as held_since_index
-    from with_previous
+    from {{ ref('int_levels_held') }}
 ),
 
 reasons as (

@@ -1,7 +1,6 @@
 with held as (
     select h.policy, h.version, h.ladder, h.quarter_index, h.held_rank, h.partner_id
     from {{ ref('int_levels_held') }} as h
-    where h.view_name = 'restated'
 ),
 
 production as (

@@ -1,76 +1,62 @@
 {{ config(materialized='ephemeral') }}
 
-{#- Why the earned level, and what is missing for the next one, in words. -#}
-with results as (
+{#- Why the earned level, and what is missing for the next one, in words. Only these two levels are put into words. -#}
+-- Every condition of the level reached, and the failed ones of the level above it.
+with told as (
     select
-        c.policy, c.version, c.ladder, c.rank, c.alternative, c.condition, c.partner_id, c.quarter_index,
-        c.needed, c.actual, c.has_passed,
-        bool_and(c.has_passed) over (
-            partition by c.policy, c.version, c.ladder, c.rank, c.alternative, c.partner_id, c.quarter_index
-        ) as alternative_passed
-    from {{ ref('int_condition_results') }} as c
+        e.policy, e.version, e.ladder, e.partner_id, e.quarter_index, c.alternative, c.condition, c.condition_count,
+        r.has_passed,
+        c.rank = e.reached_rank as is_reached,
+        c.needed || ' (' || {{ actual_in_words('c', 'r') }} || ')' as words
+    from {{ ref('int_condition_results') }} as r
+    inner join {{ ref('int_conditions') }} as c on r.condition_id = c.condition_id
+    inner join {{ ref('int_levels_earned') }} as e
+        on r.partner_id = e.partner_id and r.quarter_index = e.quarter_index
+        and c.policy = e.policy and c.version = e.version and c.ladder = e.ladder
+    where c.rank = e.reached_rank or (c.rank = e.reached_rank - 1 and not r.has_passed)
 ),
 
-earned as (
+-- Most alternatives are one condition, and joining texts in order is dear.
+alternatives as (
     select
-        policy, version, ladder, partner_id, quarter_index, earned_rank, reached_rank
-    from {{ ref('int_levels_earned') }}
+        policy, version, ladder, partner_id, quarter_index, alternative, is_reached,
+        case when has_passed then 0 else 1 end as missing_count,
+        words
+    from told
+    where condition_count = 1
+    union all
+    select
+        policy, version, ladder, partner_id, quarter_index, alternative, is_reached,
+        cast(sum(case when has_passed then 0 else 1 end) as integer) as missing_count,
+        {{ joined('words', ', ', 'condition') }} as words
+    from told
+    where condition_count > 1
+    group by policy, version, ladder, partner_id, quarter_index, alternative, is_reached
 ),
 
-won as (
+-- The first way in that holds; of the ways up, the one with the fewest conditions missing.
+chosen as (
     select
-        e.policy, e.version, e.ladder, e.partner_id, e.quarter_index,
-        {{ joined("r.needed || ' (' || r.actual || ')'", ', ', 'r.condition') }} as words
-    from earned as e
-    inner join (
-        select *, dense_rank() over (
-            partition by policy, version, ladder, rank, partner_id, quarter_index order by alternative
-        ) as way
-        from results where alternative_passed
-    ) as r
-        on e.policy = r.policy and e.version = r.version and e.ladder = r.ladder and e.partner_id = r.partner_id
-        and e.quarter_index = r.quarter_index and e.reached_rank = r.rank and r.way = 1
-    group by e.policy, e.version, e.ladder, e.partner_id, e.quarter_index
-),
-
--- Of the next level's alternatives, the one with the fewest conditions missing.
-missing as (
-    select
-        policy, version, ladder, rank, alternative, partner_id, quarter_index,
-        count(*) as missing_count,
-        {{ joined("needed || ' (' || actual || ')'", ', ', 'condition') }} as words
-    from results
-    where not has_passed
-    group by policy, version, ladder, rank, alternative, partner_id, quarter_index
-),
-
-nearest as (
-    select
-        e.policy, e.version, e.ladder, e.partner_id, e.quarter_index, m.rank,
-        min_by(m.words, m.missing_count * 1000 + m.alternative) as words
-    from earned as e
-    inner join missing as m
-        on e.policy = m.policy and e.version = m.version and e.ladder = m.ladder and e.partner_id = m.partner_id
-        and e.quarter_index = m.quarter_index and m.rank = e.reached_rank - 1
-    group by e.policy, e.version, e.ladder, e.partner_id, e.quarter_index, m.rank
+        policy, version, ladder, partner_id, quarter_index,
+        min_by(words, case when is_reached and missing_count = 0 then alternative end) as reached_by,
+        min_by(words, case when not is_reached then missing_count * 1000 + alternative end) as missing
+    from alternatives
+    group by policy, version, ladder, partner_id, quarter_index
 )
 
 select
     e.policy, e.version, e.ladder, e.partner_id, e.quarter_index,
     'reached ' || l.level
-    || coalesce(': ' || w.words, case when l.is_outside then ': no level''s conditions hold' else ': the level without conditions' end)
+    || coalesce(': ' || x.reached_by, case when l.is_outside then ': no level''s conditions hold' else ': the level without conditions' end)
     || case when e.earned_rank > e.reached_rank then '; ' || l.level || ' is full, so ' || s.level else '' end
-    || coalesce('; for ' || n.level || ' missing: ' || x.words, '') as reasons
-from earned as e
+    || coalesce('; for ' || n.level || ' missing: ' || x.missing, '') as reasons
+from {{ ref('int_levels_earned') }} as e
 inner join {{ ref('stg_policy__levels') }} as l
     on e.policy = l.policy and e.version = l.version and e.ladder = l.ladder and e.reached_rank = l.rank
 inner join {{ ref('stg_policy__levels') }} as s
     on e.policy = s.policy and e.version = s.version and e.ladder = s.ladder and e.earned_rank = s.rank
-left join won as w
-    on e.policy = w.policy and e.version = w.version and e.ladder = w.ladder and e.partner_id = w.partner_id
-    and e.quarter_index = w.quarter_index
-left join nearest as x
+left join {{ ref('stg_policy__levels') }} as n
+    on e.policy = n.policy and e.version = n.version and e.ladder = n.ladder and e.reached_rank - 1 = n.rank
+left join chosen as x
     on e.policy = x.policy and e.version = x.version and e.ladder = x.ladder and e.partner_id = x.partner_id
     and e.quarter_index = x.quarter_index
-left join {{ ref('stg_policy__levels') }} as n
-    on x.policy = n.policy and x.version = n.version and x.ladder = n.ladder and x.rank = n.rank

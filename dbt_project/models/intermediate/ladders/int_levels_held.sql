@@ -28,12 +28,6 @@ reviews as (
         and e.quarter_index = d.quarter_index
 ),
 
-both_views as (
-    select policy, ladder, partner_id, quarter_index, facts || '       ' as item, 'restated' as view_name, outside_rank from reviews
-    union all
-    select policy, ladder, partner_id, quarter_index, facts || record as item, 'released' as view_name, outside_rank from reviews
-),
-
 -- The rules of the version in force at the end decide how the replay moves.
 last_rules as (
     select
@@ -48,41 +42,53 @@ last_rules as (
 
 series as (
     select
-        b.policy, b.ladder, b.partner_id, b.view_name,
-        min(b.quarter_index) as first_index,
-        max(b.outside_rank) as outside_rank,
-        max(r.promote_after) as promote_after,
-        max(r.demote_after) as demote_after,
-        max(r.max_up) as max_up,
-        max(r.max_down) as max_down,
-        {{ sorted_texts('b.item') }} as items
-    from both_views as b
-    inner join last_rules as r on b.policy = r.policy and b.ladder = r.ladder
-    group by b.policy, b.ladder, b.partner_id, b.view_name
+        policy, ladder, partner_id,
+        min(quarter_index) as first_index,
+        max(outside_rank) as outside_rank,
+        max(case when record <> '       ' then 1 else 0 end) as has_record,
+        {{ sorted_texts("facts || '       '") }} as items,
+        {{ sorted_texts('facts || record') }} as recorded_items
+    from reviews
+    group by policy, ladder, partner_id
 ),
 
+-- Without a record the two replays are one.
 folded as (
     select
-        policy, ladder, partner_id, view_name, first_index,
-        {{ folded('items', movement_step('promote_after', 'demote_after', 'max_up', 'max_down', 'outside_rank')) }} as states
-    from series
+        s.policy, s.ladder, s.partner_id, s.first_index,
+        {{ folded('s.items', movement_step('r.promote_after', 'r.demote_after', 'r.max_up', 'r.max_down', 's.outside_rank')) }} as states,
+        case
+            when s.has_record = 1
+                then {{ folded('s.recorded_items', movement_step('r.promote_after', 'r.demote_after', 'r.max_up', 'r.max_down', 's.outside_rank')) }}
+        end as recorded_states
+    from series as s
+    inner join last_rules as r on s.policy = r.policy and s.ladder = r.ladder
 ),
 
 states as (
     select
-        e.policy, e.version, e.ladder, e.is_active, e.partner_id, e.quarter_index, f.view_name,
-        e.reached_rank, e.earned_rank, e.raised_rank, e.lowered_rank, e.outside_rank,
-        substr(f.states, (e.quarter_index - f.first_index) * 7 + 1, 7) as state
+        e.policy, e.version, e.ladder, e.is_active, e.partner_id, e.quarter_index,
+        e.reached_rank, e.earned_rank, e.outside_rank,
+        substr(f.states, (e.quarter_index - f.first_index) * 7 + 1, 7) as state,
+        case
+            when e.quarter_index > f.first_index
+                then cast(substr(f.states, (e.quarter_index - f.first_index - 1) * 7 + 1, 2) as integer)
+        end as previous_rank,
+        substr(coalesce(f.recorded_states, f.states), (e.quarter_index - f.first_index) * 7 + 1, 7) as released_state
     from {{ ref('int_levels_earned') }} as e
     inner join folded as f
         on e.policy = f.policy and e.ladder = f.ladder and e.partner_id = f.partner_id
 )
 
 select
-    policy, version, ladder, is_active, partner_id, quarter_index, view_name, reached_rank, earned_rank, outside_rank,
+    policy, version, ladder, is_active, partner_id, quarter_index, reached_rank, earned_rank, outside_rank,
     state,
+    previous_rank,
     cast(substr(state, 1, 2) as integer) as held_rank,
     cast(substr(state, 3, 2) as integer) as reviews_above,
     cast(substr(state, 5, 2) as integer) as reviews_below,
-    {{ action_in_words('substr(state, 7, 1)') }} as action
+    {{ action_in_words('substr(state, 7, 1)') }} as action,
+    released_state,
+    cast(substr(released_state, 1, 2) as integer) as released_rank,
+    {{ action_in_words('substr(released_state, 7, 1)') }} as released_action
 from states

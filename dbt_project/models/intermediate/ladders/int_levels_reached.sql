@@ -2,23 +2,31 @@
 
 {#- The best level whose conditions hold: as written, with raised bars, with lowered bars. -#}
 with alternatives as (
+    select distinct policy, version, ladder, rank, alternative_id, condition_count from {{ ref('int_conditions') }}
+),
+
+-- All conditions hold where as many hold as there are: what fails everywhere, the bulk, need not be grouped.
+passed as (
     select
-        policy, version, ladder, rank, alternative, partner_id, quarter_index,
-        bool_and(has_passed) as has_passed,
-        bool_and(has_passed_raised) as has_passed_raised,
-        bool_and(has_passed_lowered) as has_passed_lowered
-    from {{ ref('int_condition_results') }}
-    group by policy, version, ladder, rank, alternative, partner_id, quarter_index
+        c.alternative_id, r.partner_id, r.quarter_index,
+        sum(case when r.has_passed then 1 else 0 end) as passed_count,
+        sum(case when r.has_passed_raised then 1 else 0 end) as raised_count,
+        sum(case when r.has_passed_lowered then 1 else 0 end) as lowered_count
+    from {{ ref('int_condition_results') }} as r
+    inner join {{ ref('int_conditions') }} as c on r.condition_id = c.condition_id
+    where r.has_passed or r.has_passed_raised or r.has_passed_lowered
+    group by c.alternative_id, r.partner_id, r.quarter_index
 ),
 
 best as (
     select
-        policy, version, ladder, partner_id, quarter_index,
-        min(case when has_passed then rank end) as rank,
-        min(case when has_passed_raised then rank end) as raised_rank,
-        min(case when has_passed_lowered then rank end) as lowered_rank
-    from alternatives
-    group by policy, version, ladder, partner_id, quarter_index
+        a.policy, a.version, a.ladder, p.partner_id, p.quarter_index,
+        min(case when p.passed_count = a.condition_count then a.rank end) as rank,
+        min(case when p.raised_count = a.condition_count then a.rank end) as raised_rank,
+        min(case when p.lowered_count = a.condition_count then a.rank end) as lowered_rank
+    from passed as p
+    inner join alternatives as a on p.alternative_id = a.alternative_id
+    group by a.policy, a.version, a.ladder, p.partner_id, p.quarter_index
 )
 
 select

@@ -120,6 +120,7 @@ select
     is_won,
     close_date,
     cast(created_at as date) as created_date,
+    -- portable: weights that are all 0 became 1 above, so the sum is never 0.
     cast(weight as double) / weight_sum as credit_share,
     case
         when weight_sum = weight then reporting_amount

@@ -40,11 +40,13 @@ ranked as (
 percentiles as (
     select
         policy, version, criterion, partner_id, quarter_index,
+        -- portable: a group holds at least the partner itself, so the count is never 0.
         peer_count / (peer_count + coalesce(shrink, 0)) * peer_share
         + coalesce(shrink, 0) / (peer_count + coalesce(shrink, 0)) * roster_share as share
     from (
         select
             *,
+            -- portable: the branch is taken only where there are others, so the divisor is never 0.
             case when roster_count > 1 then (roster_rank - 1) / (roster_count - 1) else 0.5 end as roster_share,
             case when peer_count > 1 then (peer_rank - 1) / (peer_count - 1) else 0.5 end as peer_share
         from ranked

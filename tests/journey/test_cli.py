@@ -1,0 +1,107 @@
+"""The command line as a user meets it: messages, formats, exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Deployment, deployment_in, segments
+
+
+def test_help_teaches_the_way() -> None:
+    text = segments("--help").stdout
+    for command in ("init", "check", "run", "show", "query", "tables", "releases", "rollback", "sources"):
+        assert command in text
+    assert "Exit codes" in text
+
+
+def test_init_writes_a_file_that_check_accepts_once_the_policies_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "segments.yml"
+    assert segments("init", str(file)).returncode == 0
+    file.write_text(file.read_text().replace("policies: policies", f"policies: {ROOT / 'policies'}"))
+    done = segments("check", "--config", str(file), SEGMENTS_NOW="2026-10-05T00:00:00Z")
+    assert done.returncode == 0, done.stderr
+    assert "2026Q3" in done.stdout
+
+
+def test_init_never_overwrites_unasked(tmp_path: Path) -> None:
+    file = tmp_path / "segments.yml"
+    file.write_text("mine")
+    done = segments("init", str(file))
+    assert done.returncode == 2
+    assert "--force" in done.stderr
+    assert file.read_text() == "mine"
+
+
+def test_show_is_a_table_with_reasons(sample: Deployment) -> None:
+    text = sample.segments("show", "--limit", "3").stdout
+    assert "why" in text
+    assert "reached" in text
+    assert "3 of 119 partners" in text
+
+
+def test_show_tells_one_partner_whole(sample: Deployment) -> None:
+    text = sample.segments("show", "P-0005").stdout
+    assert "Tanaka Reyes Systems" in text
+    for part in ("bars of every level", "quarter by quarter", "sourced_won_amount"):
+        assert part in text
+
+
+def test_show_says_who_is_meant_when_several_match(sample: Deployment) -> None:
+    done = sample.segments("show", "lindqvist", check=False)
+    assert done.returncode == 3
+    assert "P-0014" in done.stderr
+    assert "P-0031" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_query_gives_machine_readable_answers(sample: Deployment, form: str) -> None:
+    text = sample.segments(
+        "query", "select tier, count(*) as n from partner_segments group by all order by all", "-f", form
+    ).stdout
+    counted = (
+        {row["tier"]: row["n"] for row in json.loads(text)}
+        if form == "json"
+        else dict(line.split(",") for line in text.splitlines()[1:])
+    )
+    assert sum(int(n) for n in counted.values()) == 119
+
+
+def test_query_is_read_only_and_stays_inside(sample: Deployment) -> None:
+    for statement in ("delete from partner_segments", "select * from read_csv('/etc/hostname')", "attach 'x.duckdb'"):
+        assert sample.segments("query", statement, check=False).returncode == 3
+
+
+def test_releases_lists_the_chain(sample: Deployment) -> None:
+    assert "sample-programme@1" in sample.segments("releases").stdout
+
+
+def test_json_mode_is_one_object_a_line_and_ends_with_the_exit_code(tmp_path: Path) -> None:
+    made = deployment_in(tmp_path, ROOT / "segments.yml", sample=None)
+    done = made.segments("run", "--json", check=False)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 3
+    assert lines[-1]["event"] == "ended"
+    assert lines[-1]["exit_code"] == 3
+    assert any(line["event"] == "run_failed" and line["step"] == "extract" for line in lines)
+
+
+def test_nothing_released_yet_says_what_to_do(tmp_path: Path) -> None:
+    made = deployment_in(tmp_path, ROOT / "segments.yml")
+    done = made.segments("show", check=False)
+    assert done.returncode == 3
+    assert "segments run" in done.stderr
+
+
+def test_a_quarter_that_is_still_running_is_not_run(tmp_path: Path) -> None:
+    made = deployment_in(tmp_path, ROOT / "segments.yml")
+    done = made.segments("run", "--quarter", "2031Q1", check=False)
+    assert done.returncode == 2
+    assert "still to come" in done.stderr
+
+
+def test_the_deployment_that_ran_last_here_needs_no_option(sample: Deployment) -> None:
+    done = segments("query", "select count(*) as n from partner_segments", "-f", "csv", cwd=sample.file.parent)
+    assert done.stdout.split() == ["n", "119"]

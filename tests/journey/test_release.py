@@ -1,0 +1,326 @@
+"""Out: a release is whole or not there, is bound to its verdict, is on record, and can be rolled back."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipelines import release as room
+from pipelines.errors import GateRefused, InputError
+from pipelines.release import RELEASED_TABLES, Candidate, build_candidate, current, history, roll_back
+from pipelines.warehouse import Places, connect
+from tests.conftest import ROOT, Deployment
+
+FINDINGS = [
+    {
+        "suite": "partner_segments",
+        "table_name": "partner_segments",
+        "expectation": "there_are_partners",
+        "severity": "critical",
+        "has_passed": True,
+        "observed": "3",
+        "says": "there are partners",
+    }
+]
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    """A state folder with a warehouse whose marts hold three partners."""
+    made = Places(tmp_path / "state")
+    made.state.mkdir()
+    lay_marts(made, "2026Q2", amount=100)
+    return made
+
+
+def lay_marts(places: Places, quarter: str, *, amount: int, partners: int = 3) -> None:
+    """The smallest warehouse a candidate can be built from."""
+    places.warehouse.unlink(missing_ok=True)
+    with connect(places.warehouse) as con:
+        con.execute("create schema deployment")
+        con.execute("create schema marts")
+        con.execute(
+            f"create table deployment.run_context as select 'test' as deployment, '{quarter}' as quarter, 'p' as policy, "
+            "'1' as version, timestamp '2026-07-05 06:00:00' as known_at"
+        )
+        con.execute(
+            "create table deployment.loads as select 'crm' as source, 'account' as table_name, 3::bigint as rows, "
+            "'abc' as content_hash, '1.5' as load_id"
+        )
+        ids = f"select 'p_' || i as partner_id, 'P-' || i as partner_number, 'Partner ' || i as partner_name, i from range({partners}) t(i)"
+        con.execute(
+            f"create table marts.partner_segments as select * exclude (i), '{quarter}' as quarter, {amount} + i as sourced_won_amount from ({ids})"
+        )
+        con.execute(
+            f"create table marts.partner_scores as select partner_id, '{quarter}' as quarter, 'p' as policy, '1' as version from ({ids})"
+        )
+        con.execute(
+            f"create table marts.partner_score_contributions as select partner_id, '{quarter}' as quarter, 'p' as policy, "
+            f"'1' as version, 'c' as criterion from ({ids})"
+        )
+        con.execute(
+            f"create table marts.partner_level_history as select partner_id, '{quarter}' as quarter, 'p' as policy, "
+            f"'1' as version, 'tier' as ladder, '010000K' as released_state from ({ids})"
+        )
+        con.execute(
+            f"create table marts.partner_gates as select partner_id, '{quarter}' as quarter, 'p' as policy, '1' as version, "
+            f"'tier' as ladder, 'gold' as level, 1 as alternative, 1 as condition from ({ids})"
+        )
+        con.execute(
+            f"create table marts.segment_summary as select '{quarter}' as quarter, 'p' as policy, '1' as version, 'tier' as ladder, 1 as level_rank"
+        )
+        con.execute(
+            f"create table marts.segment_movement as select '{quarter}' as quarter, 'p' as policy, '1' as version, "
+            "'tier' as ladder, 'a' as from_level, 'b' as to_level, 'kept' as action"
+        )
+
+
+def let_out(places: Places, candidate: Candidate, **changes: Any) -> room.Released:
+    """Release a candidate as if it had been judged good just now."""
+    words: dict[str, Any] = {"verdict_hash": candidate.hash, "decision": "release", "findings": FINDINGS, "run": "test"}
+    return room.release(places, candidate, **{**words, **changes})
+
+
+def amounts(places: Places) -> list[int]:
+    with duckdb.connect(str(places.released_file), read_only=True) as con:
+        return [row[0] for row in con.execute("select sourced_won_amount from partner_segments order by 1").fetchall()]
+
+
+def test_a_release_is_readable_as_one_file_and_as_parquet(places: Places) -> None:
+    done = let_out(places, build_candidate(places, policy_hash="h"))
+    assert done.is_new
+    with duckdb.connect(str(places.released_file), read_only=True) as con:
+        tables = {row[0] for row in con.execute("select table_name from duckdb_tables()").fetchall()}
+    assert tables == {*RELEASED_TABLES, "data_quality_results", "releases"}
+    assert {path.stem for path in places.current.resolve().glob("*.parquet")} == tables
+    manifest = json.loads((places.current / "manifest.json").read_text())
+    assert manifest["release"] == done.release
+    assert manifest["previous"] is None
+
+
+def test_the_single_file_opens_with_duckdb_1_4(places: Places) -> None:
+    let_out(places, build_candidate(places, policy_hash="h"))
+    header = places.released_file.read_bytes()[:256]
+    # The storage version stands in the first header; 64 is what 1.0 to 1.4 read, 2.x writes 69 and later by default.
+    assert b"DUCK" in header
+    assert header[12] <= 67
+
+
+def test_the_same_candidate_twice_changes_nothing(places: Places) -> None:
+    let_out(places, build_candidate(places, policy_hash="h"))
+    before = (places.current / "manifest.json").read_bytes(), places.released_file.stat().st_mtime_ns
+    again = let_out(places, build_candidate(places, policy_hash="h"))
+    assert not again.is_new
+    assert ((places.current / "manifest.json").read_bytes(), places.released_file.stat().st_mtime_ns) == before
+
+
+def test_a_refused_candidate_leaves_the_last_release(places: Places) -> None:
+    let_out(places, build_candidate(places, policy_hash="h"))
+    lay_marts(places, "2026Q3", amount=900)
+    with pytest.raises(GateRefused, match="refuse"):
+        let_out(places, build_candidate(places, policy_hash="h"), decision="refuse")
+    assert amounts(places) == [100, 101, 102]
+
+
+def test_a_candidate_changed_after_it_was_judged_is_refused(places: Places) -> None:
+    let_out(places, build_candidate(places, policy_hash="h"))
+    lay_marts(places, "2026Q3", amount=900)
+    candidate = build_candidate(places, policy_hash="h")
+    judged = candidate.hash
+    with connect(candidate.folder / "segments.duckdb") as con:
+        con.execute("update partner_segments set sourced_won_amount = 1000000")
+    with pytest.raises(GateRefused, match="was judged as"):
+        let_out(places, candidate, verdict_hash=judged)
+    assert amounts(places) == [100, 101, 102]
+
+
+def test_released_files_cannot_be_written_by_accident(places: Places) -> None:
+    let_out(places, build_candidate(places, policy_hash="h"))
+    folder = places.current.resolve()
+    assert all(path.stat().st_mode & 0o222 == 0 for path in [folder, *folder.iterdir()])
+
+
+def test_roll_back_and_the_next_run_goes_on_from_there(places: Places) -> None:
+    first = let_out(places, build_candidate(places, policy_hash="h"))
+    lay_marts(places, "2026Q3", amount=900)
+    second = let_out(places, build_candidate(places, policy_hash="h"))
+    assert [link["release"] for link in history(places)] == [first.release, second.release]
+    roll_back(places)
+    assert amounts(places) == [100, 101, 102]
+    assert [link["release"] for link in history(places)] == [first.release]
+    with pytest.raises(InputError, match="first release"):
+        roll_back(places)
+    again = let_out(places, build_candidate(places, policy_hash="h"))
+    assert again.release == second.release
+    assert amounts(places) == [900, 901, 902]
+
+
+def test_decisions_of_earlier_quarters_are_read_back_and_the_newest_release_of_a_quarter_speaks(places: Places) -> None:
+    from pipelines.fiscal import FiscalCalendar
+    from pipelines.release import recorded_decisions
+
+    let_out(places, build_candidate(places, policy_hash="h"))
+    lay_marts(places, "2026Q2", amount=500, partners=4)
+    corrected = let_out(places, build_candidate(places, policy_hash="h"))
+    calendar = FiscalCalendar()
+    spine = calendar.spine(calendar.parse("2026Q2"), 4)
+    with duckdb.connect() as con:
+        recorded_decisions(con, places, spine)
+        rows = con.execute("select quarter_index, release, count(*) from released.decisions group by all").fetchall()
+    assert rows == [(4, corrected.release, 4)]
+
+
+@pytest.mark.parametrize("broken", ["link", "file"])
+def test_a_half_finished_switch_is_finished_by_the_next_run(places: Places, broken: str) -> None:
+    let_out(places, build_candidate(places, policy_hash="h"))
+    lay_marts(places, "2026Q3", amount=900)
+    candidate = build_candidate(places, policy_hash="h")
+    old_link, old_file = os.readlink(places.current), places.released_file.read_bytes()
+    let_out(places, candidate)
+    if broken == "link":
+        places.current.unlink()
+        places.current.symlink_to(old_link)
+    else:
+        places.released_file.write_bytes(old_file)
+    let_out(places, candidate)
+    assert amounts(places) == [900, 901, 902]
+    current_release = current(places)
+    assert current_release is not None
+    assert current_release["release"] == candidate.release
+
+
+def _read_in_a_loop(path: str, until: float, results: Any) -> None:
+    torn = reads = 0
+    while time.time() < until:
+        with duckdb.connect(path, read_only=True) as con:
+            low, high = con.execute(
+                "select min(sourced_won_amount), max(sourced_won_amount) from partner_segments"
+            ).fetchall()[0]
+            release = con.execute("select any_value(release) from partner_segments").fetchall()[0][0]
+            newest = con.execute("select max_by(release, position) from releases").fetchall()[0][0]
+        reads += 1
+        torn += int(high - low != 2 or release != newest)
+    results.put((reads, torn))
+
+
+def test_readers_never_see_half_a_release_while_twelve_are_published(places: Places) -> None:
+    let_out(places, build_candidate(places, policy_hash="h"))
+    results: Any = multiprocessing.get_context("spawn").Queue()
+    until = time.time() + 20
+    reader = multiprocessing.get_context("spawn").Process(
+        target=_read_in_a_loop, args=(str(places.released_file), until, results)
+    )
+    reader.start()
+    for number in range(1, 13):
+        lay_marts(places, "2026Q3", amount=1000 * number)
+        let_out(places, build_candidate(places, policy_hash="h"))
+        if time.time() > until:
+            break
+    reads, torn = results.get(timeout=60)
+    reader.join()
+    assert reads > 5
+    assert torn == 0
+
+
+_PUBLISHER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from pipelines.warehouse import Places
+from tests.journey.test_release import lay_marts, let_out
+from pipelines.release import build_candidate
+places = Places(Path({state!r}))
+print("ready", flush=True)
+number = {start}
+while True:
+    number += 1
+    lay_marts(places, "2026Q3", amount=1000 * number)
+    let_out(places, build_candidate(places, policy_hash="h"))
+"""
+
+
+@pytest.mark.slow
+def test_a_publisher_killed_at_any_moment_leaves_a_whole_release(places: Places) -> None:
+    let_out(places, build_candidate(places, policy_hash="h"))
+    for kill in range(12):
+        process = subprocess.Popen(
+            [sys.executable, "-c", _PUBLISHER.format(root=str(ROOT), state=str(places.state), start=kill * 100)],
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.15 + kill * 0.07)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        low, _, high = amounts(places)
+        assert high - low == 2
+        manifest = json.loads((places.current / "manifest.json").read_text())
+        assert all((places.current / name).exists() for name in manifest["files"])
+    lay_marts(places, "2026Q3", amount=7)
+    let_out(places, build_candidate(places, policy_hash="h"))
+    assert amounts(places) == [7, 8, 9]
+    assert not list((places.released / "releases").glob("*/.*.tmp"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", ["extract", "shape", "judge"])
+def test_a_run_killed_in_the_middle_leaves_the_last_release_and_the_next_run_is_right(
+    sample: Deployment, tmp_path: Path, after: str
+) -> None:
+    """Kill -9 while it extracts, builds or judges and releases; then run again."""
+    from tests.conftest import deployment_in, segments
+
+    shutil.copytree(sample.state, tmp_path / "state", symlinks=True)
+    shutil.copytree(sample.file.parent / "inputs", tmp_path / "inputs")
+    made = deployment_in(
+        tmp_path, sample.file, sample=None, paths={"policies_absolute": sample.file.parent / "policies"}
+    )
+    changed = (tmp_path / "inputs" / "Opportunity.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "inputs" / "Opportunity.csv").write_text("".join(changed[:-20]), encoding="utf-8")
+    partners = (tmp_path / "inputs" / "OpportunityPartner.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = {line.split(",", 1)[0].strip('"') for line in changed[:-20]}
+    (tmp_path / "inputs" / "OpportunityPartner.csv").write_text(
+        partners[0] + "".join(line for line in partners[1:] if line.split(",")[1].strip('"') in kept), encoding="utf-8"
+    )
+    before = sample.segments(
+        "query", "select any_value(release) as release from partner_segments", "--format", "csv"
+    ).stdout
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("SEGMENTS_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "run", "--json", "--config", str(made.file)],
+        cwd=tmp_path,
+        env={**clean, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    awaited = {"extract": "table_landed", "shape": "table_landed", "judge": "candidate_built"}[after]
+    for line in process.stdout:
+        if json.loads(line)["event"] == awaited:
+            break
+    time.sleep({"extract": 0.0, "shape": 6.0, "judge": 2.0}[after])
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert (
+        made.segments("query", "select any_value(release) as release from partner_segments", "--format", "csv").stdout
+        == before
+    )
+    finished = segments("run", "--quiet", "--config", str(made.file), cwd=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert "released" in finished.stdout
+    assert (
+        made.segments("query", "select any_value(release) as release from partner_segments", "--format", "csv").stdout
+        != before
+    )
