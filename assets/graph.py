@@ -262,6 +262,7 @@ def _shaping(
         manifest=manifest,
         dagster_dbt_translator=translator,
         partitions_def=partitions,
+        backfill_policy=QUARTER_BY_QUARTER,
         name="shape",
         pool=WRITER_POOL,
     )

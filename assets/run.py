@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import dagster as dg
 
 from assets.graph import Journal, Options, define
+from data_quality.gate import warm_up
 from data_quality.releasing import refuse_unless_good
 from pipelines.errors import SegmentsError
 from pipelines.settings import Settings
@@ -29,6 +31,8 @@ def run_once(
     graph = define(settings, options)
     job = graph.definitions.resolve_job_def("quarterly_release" if release else "daily_rehearsal")
     with dg.DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral() as instance:
+        # The other core is idle while this one waits for dbt.
+        threading.Thread(target=warm_up, daemon=True).start()
         try:
             job.execute_in_process(
                 partition_key=chosen.first_day.isoformat(), instance=instance, run_config=silent, raise_on_error=True

@@ -100,20 +100,11 @@ def partner_story(con: duckdb.DuckDBPyConnection, out: Console, wanted: str) -> 
     Raises:
         InputError: no partner matches, or several do.
     """
-    found = (
-        con.execute(
-            """
-        select * from partner_segments
-        where lower(partner_number) = lower($1) or partner_id = $1 or lower(partner_name) = lower($1)
-        """,
-            [wanted],
-        ).fetchall()
-        or con.execute(
-            "select * from partner_segments "
-            "where contains(lower(partner_name), lower($1)) or contains(lower(partner_number), lower($1))",
-            [wanted],
-        ).fetchall()
-    )
+    exactly = "lower(partner_number) = lower($1) or partner_id = $1 or lower(partner_name) = lower($1)"
+    about = "contains(lower(partner_name), lower($1)) or contains(lower(partner_number), lower($1))"
+    found: list[tuple[Any, ...]] = []
+    for condition in (exactly, about):
+        found = found or con.execute(f"select * from partner_segments where {condition}", [wanted]).fetchall()
     names = [row[0] for row in con.execute("describe partner_segments").fetchall()]
     partners = [dict(zip(names, row, strict=True)) for row in found]
     if not partners:
@@ -122,8 +113,8 @@ def partner_story(con: duckdb.DuckDBPyConnection, out: Console, wanted: str) -> 
         listed = ", ".join(f"{p['partner_number']} {p['partner_name']}" for p in partners[:8])
         raise InputError(f"{len(partners)} partners match {wanted!r}: {listed}", next_step="give the partner number")
     partner = partners[0]
-    about = "  ".join(partner[name] for name in ("partner_number", "quarter", "release"))
-    out.print(f"[bold]{escape(partner['partner_name'])}[/bold]  {about}")
+    heading = "  ".join(partner[name] for name in ("partner_number", "quarter", "release"))
+    out.print(f"[bold]{escape(partner['partner_name'])}[/bold]  {heading}")
     for ladder in ("tier", "segment"):
         if partner[ladder]:
             out.print(f"  {ladder:<8} {_moved(partner[ladder], partner[f'{ladder}_action'])}")
@@ -133,7 +124,8 @@ def partner_story(con: duckdb.DuckDBPyConnection, out: Console, wanted: str) -> 
         out.print(f"  gets     {partner['entitlements']}", markup=False)
     out.print(
         f"  sourced won {_amount(partner['sourced_won_amount'])}, "
-        f"influenced won {_amount(partner['influenced_won_amount'])}, sourced pipeline {_amount(partner['sourced_pipeline_amount'])} in the policy's window"
+        f"influenced won {_amount(partner['influenced_won_amount'])}, "
+        f"sourced pipeline {_amount(partner['sourced_pipeline_amount'])} in the policy's window"
     )
     _score(con, out, partner)
     _bars(con, out, partner)

@@ -1,4 +1,4 @@
-"""A wrong deployment file or policy stops everything before anything is read: exit code 2, file, place, and no secret."""
+"""A wrong deployment file or policy stops everything before anything is read: exit code 2, file, place, no secret."""
 
 from __future__ import annotations
 

@@ -49,7 +49,8 @@ def test_a_truncated_file_of_such_a_load_is_invisible(loaded: Deployment) -> Non
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b'{"load_id":"1900000000.5","sch', b"\xff\xfe\x00", b"12\n", b"[]", b'{"status":0}', b'{"load_id":"1900000000.5","status":1}'],
+    [b"", b'{"load_id":"1900000000.5","sch', b"\xff\xfe\x00", b"12\n", b"[]", b'{"status":0}',
+     b'{"load_id":"1900000000.5","status":1}'],
 )  # fmt: skip
 def test_a_broken_mark_completes_nothing(loaded: Deployment, content: bytes) -> None:
     mark = loaded.places.lake / "salesforce" / "_dlt_loads" / "salesforce__1900000000.5.jsonl"
@@ -138,7 +139,7 @@ def test_a_missing_file_of_a_completed_load_stops_the_run_with_both_numbers(load
 def test_a_damaged_ledger_stops_the_run_and_is_named(loaded: Deployment) -> None:
     _cut(parquet(loaded, "load_facts"))
     with pytest.raises(
-        InputError, match="source salesforce: lake .*load_facts: a file of a completed load cannot be read"
+        InputError, match=r"source salesforce: lake .*load_facts: a file of a completed load cannot be read"
     ):
         loaded.extract()
 

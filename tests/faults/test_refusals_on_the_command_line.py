@@ -1,4 +1,4 @@
-"""What a person at the command line sees when input, policy or gate say no: an exit code, words, and the last release."""
+"""What a person at the command line sees when input, policy or gate say no: exit code, words, and the last release."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from data_quality.releasing import VERDICT_FILE
 from data_quality.verdict import Verdict
 from pipelines.release import current, read_candidate
-from tests.faults.story import Story, segments
 from tests.faults.exports import POLICIES, Deployment, released
+from tests.faults.story import Story, segments
 
 
 def flat(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Several sources of one connector stand side by side: same ids, same file names, one table, and no order among them."""
+"""Several sources of one connector stand side by side: same ids, same file names, one table, no order among them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real rows with known totals: every fact must be met exactly (the figures stand beside the rows, not in this repository's data)."""
+"""Real rows with known totals: every fact must be met exactly. The rows lie beside the repository, not in it."""
 
 from __future__ import annotations
 
@@ -89,7 +89,8 @@ def test_the_place_in_the_ranking_is_the_expected_one(adventureworks: Deployment
             select e.quarter, e.account_number, e.rank, g.actual_value
             from read_csv('{AW_FOLDER}/expected_tiers.csv') as e
             left join partner_gates as g
-                on g.quarter = e.quarter and g.partner_number = e.account_number and g.kind = 'top_share' and g.level = 'T1'
+                on g.quarter = e.quarter and g.partner_number = e.account_number
+                and g.kind = 'top_share' and g.level = 'T1'
             where g.actual_value is distinct from e.rank
             """
         ).fetchall()

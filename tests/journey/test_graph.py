@@ -1,4 +1,4 @@
-"""The graph as Dagster sees it: addresses, steps, checks, partitions, schedules; and that nothing goes around the gate."""
+"""The graph as Dagster sees it: addresses, steps, checks, partitions, schedules; nothing goes around the gate."""
 
 from __future__ import annotations
 

@@ -51,38 +51,32 @@ def lay_marts(places: Places, quarter: str, *, amount: int, partners: int = 3) -
         con.execute("create schema deployment")
         con.execute("create schema marts")
         con.execute(
-            f"create table deployment.run_context as select 'test' as deployment, '{quarter}' as quarter, 'p' as policy, "
-            "'1' as version, timestamp '2026-07-05 06:00:00' as known_at"
+            f"create table deployment.run_context as select 'test' as deployment, '{quarter}' as quarter, "
+            "'p' as policy, '1' as version, timestamp '2026-07-05 06:00:00' as known_at"
         )
         con.execute(
             "create table deployment.loads as select 'crm' as source, 'account' as table_name, 3::bigint as rows, "
             "'abc' as content_hash, '1.5' as load_id"
         )
-        ids = f"select 'p_' || i as partner_id, 'P-' || i as partner_number, 'Partner ' || i as partner_name, i from range({partners}) t(i)"
+        key = f"select 'p_' || i as partner_id, '{quarter}' as quarter, 'p' as policy, '1' as version"
+        roster = f"from range({partners}) t(i)"
         con.execute(
-            f"create table marts.partner_segments as select * exclude (i), '{quarter}' as quarter, {amount} + i as sourced_won_amount from ({ids})"
+            "create table marts.partner_segments as select 'p_' || i as partner_id, 'P-' || i as partner_number, "
+            f"'Partner ' || i as partner_name, '{quarter}' as quarter, {amount} + i as sourced_won_amount {roster}"
+        )
+        con.execute(f"create table marts.partner_scores as {key} {roster}")
+        con.execute(f"create table marts.partner_score_contributions as {key}, 'c' as criterion {roster}")
+        con.execute(
+            f"create table marts.partner_level_history as {key}, 'tier' as ladder, '010000K' as released_state {roster}"
         )
         con.execute(
-            f"create table marts.partner_scores as select partner_id, '{quarter}' as quarter, 'p' as policy, '1' as version from ({ids})"
+            f"create table marts.partner_gates as {key}, 'tier' as ladder, 'gold' as level, 1 as alternative, "
+            f"1 as condition {roster}"
         )
+        one = f"select '{quarter}' as quarter, 'p' as policy, '1' as version, 'tier' as ladder"
+        con.execute(f"create table marts.segment_summary as {one}, 1 as level_rank")
         con.execute(
-            f"create table marts.partner_score_contributions as select partner_id, '{quarter}' as quarter, 'p' as policy, "
-            f"'1' as version, 'c' as criterion from ({ids})"
-        )
-        con.execute(
-            f"create table marts.partner_level_history as select partner_id, '{quarter}' as quarter, 'p' as policy, "
-            f"'1' as version, 'tier' as ladder, '010000K' as released_state from ({ids})"
-        )
-        con.execute(
-            f"create table marts.partner_gates as select partner_id, '{quarter}' as quarter, 'p' as policy, '1' as version, "
-            f"'tier' as ladder, 'gold' as level, 1 as alternative, 1 as condition from ({ids})"
-        )
-        con.execute(
-            f"create table marts.segment_summary as select '{quarter}' as quarter, 'p' as policy, '1' as version, 'tier' as ladder, 1 as level_rank"
-        )
-        con.execute(
-            f"create table marts.segment_movement as select '{quarter}' as quarter, 'p' as policy, '1' as version, "
-            "'tier' as ladder, 'a' as from_level, 'b' as to_level, 'kept' as action"
+            f"create table marts.segment_movement as {one}, 'a' as from_level, 'b' as to_level, 'kept' as action"
         )
 
 
