@@ -24,7 +24,7 @@ from data_quality.suite import Suite, read_suites
 from demo.salesforce_export import write_salesforce_export
 from pipelines import lake
 from pipelines.connector import Instance, instances
-from pipelines.errors import SegmentsError
+from pipelines.errors import ConfigError, SegmentsError
 from pipelines.events import emit
 from pipelines.extract import Landed, extract
 from pipelines.policy import TABLES as POLICY_TABLES
@@ -121,6 +121,7 @@ def define(settings: Settings, options: Options | None = None) -> Graph:
     partitions = partitions_of(settings)
     manifest = prepare(settings)
     sources = instances(settings)
+    _check_accepted(asked, sources)
     assets: list[Any] = [_extraction(settings, name, group, asked, journal) for name, group in _by_connector(sources)]
     assets += [
         _definition(settings, sources, partitions, asked, journal),
@@ -145,6 +146,17 @@ def define(settings: Settings, options: Options | None = None) -> Graph:
         executor=dg.in_process_executor,
     )
     return Graph(settings, partitions, definitions, journal)
+
+
+def _check_accepted(asked: Options, sources: list[Instance]) -> None:
+    """Names in `--accept-shrunk` must be tables of configured sources: a typing error would be taken for consent."""
+    known = {f"{source.name}.{table.name}" for source in sources for table in source.connector.tables}
+    unknown = sorted(asked.accept_shrunk - known)
+    if unknown:
+        raise ConfigError(
+            f"--accept-shrunk {unknown[0]}: no such table; nothing was run",
+            next_step=f"one of: {', '.join(sorted(known))}",
+        )
 
 
 def _by_connector(sources: list[Instance]) -> list[tuple[str, list[Instance]]]:

@@ -52,7 +52,7 @@ aggregate({{ items }}, '', (acc, x) -> {{ step }})
 
 {#- Whether a JSON array of texts holds a text. -#}
 {%- macro json_array_holds(json, value) -%}
-position('"' || {{ value }} || '"' in {{ json }}) > 0
+position('"' || replace(replace({{ value }}, '\', '\\'), '"', '\"') || '"' in {{ json }}) > 0
 {%- endmacro -%}
 
 {#- The whole part of units x weight / total, exact beyond 64 bits. -#}

@@ -2,15 +2,15 @@
 
 {#-
   Movement as a fold over a partner's quarters. Each quarter is a text `qqq` (quarter) `ee` (earned rank) `uu` (rank
-  reached with raised bars) `dd` (rank kept with lowered bars) and 7 characters of a recorded decision or blanks; each
-  step appends 7 characters of state: `hh` (held rank) `uu` (reviews above) `dd` (reviews below) and an action:
+  reached with raised bars) `dd` (rank kept with lowered bars), 7 characters of a recorded decision or blanks, and the rules of
+  the version in force (`promote_after`, `demote_after`, `max_up`, `max_down`, two digits each); each step appends 7 characters of state: `hh` (held rank) `uu` (reviews above) `dd` (reviews below) and an action:
   E entered, K kept, P promoted, D demoted, W on_watch, X exited, O outside.
   Texts, because engines disagree on structs in folds; one fold, because recursion does not travel.
 
   Rules. Someone outside enters at the earned level. Up: `promote_after` reviews in a row above the raised bar, at most
   `max_up` levels. Down: `demote_after` reviews in a row below the lowered bar, at most `max_down` levels; until then
-  on watch. Out: after `demote_after` reviews without any level; leaving the programme is neither up nor down, so
-  the step limit does not apply.
+  on watch. Out: when no level's lowered bar holds and it is the `demote_after`th review in a row below the level held;
+  leaving the programme is neither up nor down, so the step limit does not apply.
 -#}
 {%- macro movement_step(promote_after, demote_after, max_up, max_down, outside) -%}
 {%- set earned = "cast(substr(x, 4, 2) as integer)" -%}
@@ -34,6 +34,9 @@ acc || case
         else {{ two_digits(held) }} || '0000K'
     end
 {%- endmacro -%}
+
+{#- One of the rules' numbers inside a quarter's text. -#}
+{%- macro rule_at(position) -%}cast(substr(x, {{ position }}, 2) as integer){%- endmacro -%}
 
 {%- macro two_digits(number) -%}
 lpad(cast(least(99, {{ number }}) as varchar), 2, '0')

@@ -182,8 +182,8 @@ class Buffered(Part):
     """Movement that does not follow every wobble of the score."""
 
     buffer: AtLeastZero = Field(Decimal(0), description="score points: up needs bar + buffer, down needs bar - buffer")
-    promote_after: Count = Field(1, description="reviews in a row above before moving up")
-    demote_after: Count = Field(1, description="reviews in a row below before moving down")
+    promote_after: Count = Field(1, le=98, description="reviews in a row above before moving up")
+    demote_after: Count = Field(1, le=98, description="reviews in a row below before moving down")
     max_steps: MaxSteps = Field(default_factory=lambda: MaxSteps.model_validate({}))
 
 

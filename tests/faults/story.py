@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_quality.releasing import Judged
+from pipelines.release import Released
 from tests.faults.exports import Deployment, Export
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,10 +30,11 @@ def segments(made: Deployment, *words: str, config: Path | None = None) -> subpr
 
 @dataclass(frozen=True)
 class Story:
-    """A company that released once and was refused the next time; its warehouse as each run left it."""
+    """A company that released once and was refused at the command line the next time; its warehouse after each."""
 
     made: Deployment
-    released: subprocess.CompletedProcess[str]
+    judged: Judged
+    released: Released
     refused: subprocess.CompletedProcess[str]
     warehouse_of_release: Path
 

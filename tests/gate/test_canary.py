@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import Pair
+from tests.gate.conftest import Pair
 
 from data_quality.suite import Suite, read_suites
 from data_quality.verdict import Verdict

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import BAD_PARAMETERS, PARAMETERS, Pair
+from tests.gate.conftest import BAD_PARAMETERS, PARAMETERS, Pair
 
 from data_quality.gate import judge
 from data_quality.suite import SUITES

@@ -103,11 +103,11 @@ compared as (
         coalesce({{ compares('n.value', 'c.operator', 'c.value') }}, false) as has_passed,
         coalesce({{ compares(
             'n.value', 'c.operator',
-            "c.value + case when c.kind not in ('score', 'dimension', 'points') then 0 when c.operator in ('at_least', 'above') then c.buffer else -c.buffer end"
+            "c.value + c.bar_shift"
         ) }}, false) as has_passed_raised,
         coalesce({{ compares(
             'n.value', 'c.operator',
-            "c.value - case when c.kind not in ('score', 'dimension', 'points') then 0 when c.operator in ('at_least', 'above') then c.buffer else -c.buffer end"
+            "c.value - c.bar_shift"
         ) }}, false) as has_passed_lowered
     from conditions as c
     inner join roster as r on c.policy = r.policy and c.version = r.version

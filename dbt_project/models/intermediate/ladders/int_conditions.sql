@@ -12,7 +12,13 @@ with peers as (
 
 select
     c.*,
-    coalesce(m.buffer, 0) as buffer,
+    -- How far the buffer moves the bar for those who would rise; the other way for those who would fall.
+    case
+        when c.kind not in ('score', 'dimension', 'points') then 0
+        when c.operator in ('at_least', 'above') then coalesce(m.buffer, 0)
+        when c.operator in ('at_most', 'below') then -coalesce(m.buffer, 0)
+        else 0
+    end as bar_shift,
     p.peers,
     cast(row_number() over (
         order by c.policy, c.version, c.ladder, c.rank, c.alternative, c.condition

@@ -8,7 +8,7 @@
 with reached as (
     select
         e.*,
-        coalesce(s.total_score, 0) as score,
+        s.total_score as score,
         p.partner_number
     from {{ ref('int_levels_reached') }} as e
     inner join {{ ref('int_partners') }} as p on e.partner_id = p.partner_id
@@ -35,7 +35,7 @@ pass_{{ level }} as (
             when p.settled_rank = {{ level }}
                 and c.capacity < row_number() over (
                     partition by p.policy, p.version, p.ladder, p.quarter_index, p.settled_rank
-                    order by p.score desc, p.partner_number, p.partner_id
+                    order by p.score desc nulls last, p.partner_number, p.partner_id
                 )
                 then least({{ level }} + 1, p.lowest_rank)
             else p.settled_rank

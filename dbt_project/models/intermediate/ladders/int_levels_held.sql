@@ -3,7 +3,7 @@
 {#-
   The level a partner holds after movement, replayed twice: `restated` from the first quarter with what is known now,
   `released` from the decisions on record, which are never rewritten. A policy's versions follow each other in one
-  replay, so a new version starts from the level the old one left.
+  replay: each quarter moves by the rules of the version in force, and starts from the level the quarter before left.
 -#}
 with rules as (
     select
@@ -21,23 +21,13 @@ reviews as (
         lpad(cast(e.quarter_index as varchar), 3, '0')
         || {{ two_digits('e.earned_rank') }} || {{ two_digits('e.raised_rank') }} || {{ two_digits('e.lowered_rank') }} as facts,
         coalesce(d.state, '       ') as record,
+        {{ two_digits('r.promote_after') }} || {{ two_digits('r.demote_after') }} || {{ two_digits('r.max_up') }} || {{ two_digits('r.max_down') }} as rules,
         coalesce(e.outside_rank, 99) as outside_rank
     from {{ ref('int_levels_earned') }} as e
+    inner join rules as r on e.policy = r.policy and e.version = r.version and e.ladder = r.ladder
     left join {{ ref('stg_released__decisions') }} as d
         on e.policy = d.policy and e.ladder = d.ladder and e.partner_id = d.partner_id
         and e.quarter_index = d.quarter_index
-),
-
--- The rules of the version in force at the end decide how the replay moves.
-last_rules as (
-    select
-        e.policy, e.ladder, r.promote_after, r.demote_after, r.max_up, r.max_down
-    from (
-        select policy, ladder, max_by(version, quarter_index) as version
-        from {{ ref('int_levels_earned') }}
-        group by policy, ladder
-    ) as e
-    inner join rules as r on e.policy = r.policy and e.version = r.version and e.ladder = r.ladder
 ),
 
 series as (
@@ -46,23 +36,20 @@ series as (
         min(quarter_index) as first_index,
         max(outside_rank) as outside_rank,
         max(case when record <> '       ' then 1 else 0 end) as has_record,
-        {{ sorted_texts("facts || '       '") }} as items,
-        {{ sorted_texts('facts || record') }} as recorded_items
+        {{ sorted_texts("facts || '       ' || rules") }} as items,
+        {{ sorted_texts('facts || record || rules') }} as recorded_items
     from reviews
     group by policy, ladder, partner_id
 ),
 
 -- Without a record the two replays are one.
 folded as (
+    {%- set step = movement_step(rule_at(17), rule_at(19), rule_at(21), rule_at(23), 'outside_rank') %}
     select
-        s.policy, s.ladder, s.partner_id, s.first_index,
-        {{ folded('s.items', movement_step('r.promote_after', 'r.demote_after', 'r.max_up', 'r.max_down', 's.outside_rank')) }} as states,
-        case
-            when s.has_record = 1
-                then {{ folded('s.recorded_items', movement_step('r.promote_after', 'r.demote_after', 'r.max_up', 'r.max_down', 's.outside_rank')) }}
-        end as recorded_states
-    from series as s
-    inner join last_rules as r on s.policy = r.policy and s.ladder = r.ladder
+        policy, ladder, partner_id, first_index,
+        {{ folded('items', step) }} as states,
+        case when has_record = 1 then {{ folded('recorded_items', step) }} end as recorded_states
+    from series
 ),
 
 states as (

@@ -22,7 +22,10 @@ uses as (
 {% for metric, value, known in production_metrics() %}
 select
     w.partner_id, w.quarter_index, w.window_id, u.metric,
-    case when w.has_production and w.is_observed and ({{ known }}) then cast({{ value }} as decimal(28,6)) end as value,
+    -- Rounded as a decimal, half up: a double cast straight to six digits rounds half to even.
+    case when w.has_production and w.is_observed and ({{ known }})
+        then cast(round(cast({{ value }} as decimal(28,10)), 6) as decimal(28,6))
+    end as value,
     w.has_production and w.is_observed and ({{ known }}) as is_observed
 from windows as w
 inner join uses as u on w.window_id = u.window_id and u.metric = '{{ metric }}'

@@ -1,4 +1,4 @@
-{{ config(materialized='view', alias='opportunity_credits') }}
+{{ config(alias='opportunity_credits') }}
 
 {#-
   Two kinds of credit. `production`: the deal's amount split over all its partners by an attribution model, so that
@@ -16,9 +16,9 @@ deals as (
         opportunity_id,
         count(*) as partner_count,
         sum(has_influenced) as influencer_count,
+        -- The primary row first, then the strongest role, then the partner number.
         min_by(
-            partner_id,
-            (case when is_primary = 1 then '0' else '1' end) || cast(role_rank as varchar) || partner_number || partner_id
+            partner_id, cast((1 - is_primary) * 10 + role_rank as bigint) * 1000000000 + partner_order
         ) as first_partner_id
     from deal_partners
     group by source, opportunity_id
@@ -47,7 +47,7 @@ whole as (
 weighted as (
     select
         m.attribution, 'production' as kind, p.source, p.opportunity_id, p.partner_id, p.role_rank, p.is_primary,
-        p.partner_number,
+        p.partner_order,
         cast(case when m.model = 'equal' then 1 else coalesce(w.weight, 0) end * 1000000 as bigint) as own_weight
     from deal_partners as p
     inner join deals as d on p.source = d.source and p.opportunity_id = d.opportunity_id
@@ -59,7 +59,7 @@ weighted as (
     union all
     select
         m.attribution, 'influence' as kind, p.source, p.opportunity_id, p.partner_id, p.role_rank, p.is_primary,
-        p.partner_number, cast(1 as bigint) as own_weight
+        p.partner_order, cast(1 as bigint) as own_weight
     from deal_partners as p
     inner join deals as d on p.source = d.source and p.opportunity_id = d.opportunity_id
     cross join models as m
@@ -81,7 +81,7 @@ shared as (
         attribution, kind, source, opportunity_id, partner_id, role_rank,
         sum(weight) over (
             partition by attribution, kind, source, opportunity_id
-            order by is_primary desc, role_rank, partner_number, partner_id
+            order by is_primary desc, role_rank, partner_order
             rows between unbounded preceding and current row
         ) as weight_before,
         weight,

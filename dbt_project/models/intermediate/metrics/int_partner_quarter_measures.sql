@@ -34,8 +34,7 @@ closed as (
         sum(case when c.kind = 'production' and c.is_won and c.created_date is not null
             then {{ days_between('c.created_date', 'c.close_date') }} end) as cycle_days,
         sum(case when c.kind = 'production' and c.is_won and c.created_date is not null then 1 end) as cycle_deals,
-        sum(case when c.kind = 'production' and c.is_won and f.opportunity_id is not null then 1 end) as new_customers,
-        min(case when c.kind = 'production' and c.is_won then c.close_date end) as first_won_date
+        sum(case when c.kind = 'production' and c.is_won and f.opportunity_id is not null then 1 end) as new_customers
     from credits as c
     inner join days as d on c.close_date = d.day
     left join first_deals as f on c.source = f.source and c.opportunity_id = f.opportunity_id
@@ -74,8 +73,7 @@ select
     cast(coalesce(c.cycle_days, 0) as bigint) as cycle_days,
     cast(coalesce(c.cycle_deals, 0) as bigint) as cycle_deals,
     cast(coalesce(c.new_customers, 0) as bigint) as new_customers,
-    case when coalesce(c.won_deals, 0) > 0 then 1 else 0 end as active_quarters,
-    c.first_won_date
+    case when coalesce(c.won_deals, 0) > 0 then 1 else 0 end as active_quarters
 from keys as k
 inner join {{ ref('stg_deployment__quarters') }} as q on k.quarter_index = q.quarter_index
 left join closed as c

@@ -6,7 +6,12 @@
   roster when the group is small: lambda = n / (n + shrink) (empirical-Bayes style shrinkage, docs/scoring.md).
 -#}
 with criterion_values as (
-    select * from {{ ref('int_criterion_values') }}
+    select
+        v.*,
+        -- Fewer days are better days: a share counts from the worse end of the metric's direction.
+        case when m.direction = 'lower' then -v.value else v.value end as better
+    from {{ ref('int_criterion_values') }} as v
+    left join {{ ref('metric_catalogue') }} as m on v.metric = m.metric
 ),
 
 peer_keys as (
@@ -23,12 +28,12 @@ ranked as (
     select
         v.policy, v.version, v.criterion, v.partner_id, v.quarter_index,
         cast(count(*) over (partition by v.policy, v.version, v.criterion, v.quarter_index) as double) as roster_count,
-        cast(rank() over (partition by v.policy, v.version, v.criterion, v.quarter_index order by v.value) as double) as roster_rank,
+        cast(rank() over (partition by v.policy, v.version, v.criterion, v.quarter_index order by v.better) as double) as roster_rank,
         cast(count(*) over (
             partition by v.policy, v.version, v.criterion, v.quarter_index, coalesce(k.peer_key, '')
         ) as double) as peer_count,
         cast(rank() over (
-            partition by v.policy, v.version, v.criterion, v.quarter_index, coalesce(k.peer_key, '') order by v.value
+            partition by v.policy, v.version, v.criterion, v.quarter_index, coalesce(k.peer_key, '') order by v.better
         ) as double) as peer_rank,
         v.shrink
     from criterion_values as v
@@ -78,7 +83,7 @@ capped as (
         coalesce(max_points, case when combine = 'weighted' then 100 end) as cap,
         least(
             greatest(raw, coalesce(min_points, case when combine = 'weighted' then 0 end, raw)),
-            coalesce(max_points, case when combine = 'weighted' then 100 end, raw)
+            coalesce(max_points, case when combine = 'weighted' then 100 end, greatest(raw, coalesce(min_points, raw)))
         ) as allowed
     from raw_points
 )
