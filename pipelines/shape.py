@@ -311,7 +311,8 @@ def _dbt(
     places.dbt_target.mkdir(parents=True, exist_ok=True)
     command = [
         sys.executable, "-c", "from dbt.cli.main import cli; cli()",
-        "--log-format", "json", "--log-level", "info", "--log-path", str(places.dbt_target / "logs"),
+        "--log-format", "json", "--log-level", "info", "--log-level-file", "info",
+        "--log-path", str(places.dbt_target / "logs"),
         "--no-version-check", "--no-use-colors",
         *arguments,
         "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(places.dbt_target),

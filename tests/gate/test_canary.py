@@ -9,10 +9,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from tests.gate.conftest import Pair
 
 from data_quality.suite import Suite, read_suites
 from data_quality.verdict import Verdict
+from tests.gate.conftest import Pair
 
 ALL_SUITES = read_suites()
 

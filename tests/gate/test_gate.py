@@ -11,12 +11,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from tests.gate.conftest import BAD_PARAMETERS, PARAMETERS, Pair
 
 from data_quality.gate import judge
 from data_quality.suite import SUITES
 from data_quality.verdict import Result, Verdict
 from pipelines.errors import ConfigError, InputError
+from tests.gate.conftest import BAD_PARAMETERS, PARAMETERS, Pair
 
 FAILS = "type: UnexpectedRowsExpectation, query: select partner_id from candidate.partner_segments"
 HOLDS = "type: UnexpectedRowsExpectation, query: select partner_id from candidate.partner_segments where false"
