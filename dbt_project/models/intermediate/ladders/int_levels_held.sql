@@ -5,6 +5,8 @@
   `released` from the decisions on record, which are never rewritten. A policy's versions follow each other in one
   replay: each quarter moves by the rules of the version in force, and starts from the level the quarter before left.
 -#}
+-- noqa: disable=PRS
+-- (sqlfluff does not know the lambda inside the fold.)
 with rules as (
     select
         policy, version, ladder,
