@@ -192,7 +192,7 @@ def _extraction(
                 for instance in group
                 for one in extract(settings, Places.of(settings), instance, accept_shrunk=asked.accept_shrunk)
             ]
-        journal.of(context.run_id).landed += landed
+        journal.of(context.run.run_id).landed += landed
         for table in tables:
             of_table = [one for one in landed if one.table == table]
             yield dg.MaterializeResult(
@@ -254,7 +254,7 @@ def _definition(
     def definition(context: AssetExecutionContext) -> Iterator[Any]:
         with told("define", settings), writer(Places.of(settings)):
             run = run_of(settings, context.partition_key, asked)
-            journal.of(context.run_id).run = run
+            journal.of(context.run.run_id).run = run
             lay_inputs(run)
             rows = row_counts(run.places)
         for schema, table in [*keys, ("released", "decisions")]:
@@ -320,7 +320,7 @@ def _candidate(
         with told("candidate", settings), writer(Places.of(settings)):
             run = run_of(settings, context.partition_key, asked)
             made = build_candidate(run.places, policy_hash=run.active.content_hash)
-        journal.of(context.run_id).candidate = made
+        journal.of(context.run.run_id).candidate = made
         for table, facts in made.tables.items():
             yield dg.MaterializeResult(
                 asset_key=address("candidate", table),
@@ -359,7 +359,7 @@ def _judgement(
     )
     def judgement(context: AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         with told("judge", settings), writer(Places.of(settings)):
-            so_far = journal.of(context.op_execution_context.run_id)
+            so_far = journal.of(context.op_execution_context.run.run_id)
             run = so_far.run or run_of(settings, _partition_of(settings, context), asked)
             judged = judge_candidate(run, so_far.candidate or read_candidate(run.places))
         so_far.judged = judged
@@ -425,13 +425,13 @@ def _release(
     def releasing(context: AssetExecutionContext) -> Iterator[Any]:
         with told("release", settings), writer(Places.of(settings)):
             run = run_of(settings, context.partition_key, asked)
-            so_far = journal.of(context.run_id)
+            so_far = journal.of(context.run.run_id)
             candidate = so_far.candidate or read_candidate(run.places)
             # Whoever selects this step alone meets the gate all the same.
             judged = so_far.judged or read_judged(candidate) or judge_candidate(run, candidate)
             so_far.judged = judged
             refuse_unless_good(run, judged)
-            released = release_judged(run, judged, run_name=context.run_id)
+            released = release_judged(run, judged, run_name=context.run.run_id)
         so_far.released = released
         for table, facts in candidate.tables.items():
             yield dg.MaterializeResult(

@@ -284,7 +284,7 @@ def _statement(
                 if kwargs.get(bound) is not None
             ]
             return f"select {shown} from {relation} where {' or '.join(bounds)}"
-    raise NotImplementedError(f"no statement for {rule.type}")
+    raise ValueError(f"no statement for {rule.type}")
 
 
 def _observed(rule: Expectation, result: Mapping[str, Any]) -> tuple[int | None, str]:

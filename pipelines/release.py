@@ -100,7 +100,7 @@ def build_candidate(places: Places, *, policy_hash: str) -> Candidate:
             "select deployment, quarter, policy, version, cast(known_at as varchar) from deployment.run_context"
         ).fetchall()[0]
         loads = con.execute("select source, table_name, rows, content_hash, load_id from deployment.loads").fetchall()
-        logical = {table: _content(con, table) for table in RELEASED_TABLES}
+        logical = {table: _content(con, f"{MARTS}.{quoted(table)}") for table in RELEASED_TABLES}
     deployment, quarter, policy, policy_version, known_at = context
     inputs = sorted(
         (dict(zip(("source", "table", "rows", "content_hash", "load_id"), row, strict=True)) for row in loads),
@@ -210,6 +210,7 @@ def release(
             "the previous release stays",
             next_step="run again: the candidate was changed after it was judged",
         )
+    _check_same_content(candidate)
     _sweep(places)
     previous = current(places)
     target = places.released / "releases" / candidate.quarter / candidate.release
@@ -220,6 +221,24 @@ def release(
         _lay_folder(target, candidate, previous, findings, run)
     _finish(places, target)
     return Released(candidate.release, candidate.quarter, target, True, previous["release"] if previous else None)
+
+
+def _check_same_content(candidate: Candidate) -> None:
+    """The gate reads the candidate's DuckDB file, analysts get its Parquet: both must say the same.
+
+    Raises:
+        GateRefused: a table differs between the two.
+    """
+    with memory() as con:
+        con.execute(f"attach {literal(candidate.folder / _FILE)} as judged (read_only)")
+        for table in RELEASED_TABLES:
+            parquet = f"read_parquet({literal(candidate.folder / (table + '.parquet'))})"
+            if _content(con, f"judged.main.{quoted(table)}") != _content(con, parquet):
+                raise GateRefused(
+                    f"candidate {candidate.release}: {table} differs between the file that was judged and the Parquet "
+                    "that would be released; the previous release stays",
+                    next_step="run again: the candidate was changed after it was built",
+                )
 
 
 def _lay_folder(
@@ -406,12 +425,12 @@ def code_version() -> str:
         return "unknown"
 
 
-def _content(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, Any]:
-    """Rows and an order-free hash of a mart's values, with its column names and types."""
-    described = con.execute(f"describe {MARTS}.{quoted(table)}").fetchall()
+def _content(con: duckdb.DuckDBPyConnection, relation: str) -> dict[str, Any]:
+    """Rows and an order-free hash of a relation's values, with its column names and types."""
+    described = con.execute(f"describe select * from {relation}").fetchall()
     spelled = " || chr(31) || ".join(f"coalesce(cast({quoted(row[0])} as varchar), chr(30))" for row in described)
     rows, total = con.execute(
-        f"select count(*), coalesce(sum(cast(md5_number_lower({spelled}) as hugeint)), 0) from {MARTS}.{quoted(table)}"
+        f"select count(*), coalesce(sum(cast(md5_number_lower({spelled}) as hugeint)), 0) from {relation}"
     ).fetchall()[0]
     shape = ",".join(f"{row[0]} {row[1]}" for row in described)
     return {"rows": rows, "hash": hashlib.sha256(f"{shape}|{rows}|{total}".encode()).hexdigest()[:32]}

@@ -87,7 +87,9 @@ def test_fiscal_years_that_begin_in_february_have_their_own_quarters(sample: Dep
 def test_a_tick_asks_for_the_quarter_that_has_ended(graph: Graph, name: str, job: str, tick: datetime) -> None:
     schedule = next(s for s in graph.definitions.schedules or [] if s.name == name)
     with dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=tick)
+        context = dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=tick, repository_def=graph.definitions.get_repository_def()
+        )
         request = schedule.evaluate_tick(context).run_requests[0]
     assert schedule.job_name == job
     assert request.partition_key == "2026-07-01"

@@ -139,6 +139,17 @@ def test_a_candidate_changed_after_it_was_judged_is_refused(places: Places) -> N
     assert amounts(places) == [100, 101, 102]
 
 
+def test_parquet_that_is_not_what_was_judged_is_refused(places: Places) -> None:
+    candidate = build_candidate(places, policy_hash="h")
+    path = candidate.folder / "partner_segments.parquet"
+    with duckdb.connect() as con:
+        con.execute(f"create table t as select * replace (999 as sourced_won_amount) from '{path}'")
+        con.execute(f"copy t to '{path}' (format parquet)")
+    with pytest.raises(GateRefused, match="differs between"):
+        let_out(places, candidate)
+    assert not places.released_file.exists()
+
+
 def test_released_files_cannot_be_written_by_accident(places: Places) -> None:
     let_out(places, build_candidate(places, policy_hash="h"))
     folder = places.current.resolve()

@@ -3,7 +3,7 @@
 
 -- partner_segments
 insert into partner_segments by name
-select * replace (null as partner_id, null as reasons) from partner_segments where partner_id = 'p4';
+select * replace (null as partner_id, null as partner_number, null as reasons) from partner_segments where partner_id = 'p4';
 insert into partner_segments by name select * from partner_segments where partner_id = 'p3';
 insert into partner_segments by name
 select * replace ('p5' as partner_id, '' as partner_name, '2026Q1' as quarter, 'platinum' as segment,
