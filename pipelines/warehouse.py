@@ -97,9 +97,31 @@ class Places:
         return self.state / ".writer.lock"
 
 
-def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection that never reaches for the network."""
-    return duckdb.connect(str(path), read_only=read_only, config=dict(_CONFIG))
+def connect(path: Path, *, read_only: bool = False, wait_seconds: float = 120.0) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection that never reaches for the network.
+
+    A run that was killed may leave its dbt process behind for some seconds, which still holds the file: wait for it.
+
+    Raises:
+        Busy: another process held the file for longer than `wait_seconds`.
+    """
+    started, told = time.monotonic(), False
+    while True:
+        try:
+            return duckdb.connect(str(path), read_only=read_only, config=dict(_CONFIG))
+        except duckdb.IOException as problem:
+            if "lock" not in str(problem):
+                raise
+            if time.monotonic() - started > wait_seconds:
+                raise Busy(
+                    f"{path.name} has been held by another process for {wait_seconds:.0f} s; nothing was run "
+                    f"({problem})",
+                    next_step="end that process, then run again",
+                ) from None
+            if not told:
+                emit("waiting", f"{path.name} is held by another process, perhaps of a killed run; waiting for it")
+                told = True
+            time.sleep(0.25)
 
 
 def memory() -> duckdb.DuckDBPyConnection:
