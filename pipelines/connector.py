@@ -45,6 +45,11 @@ class Reading:
     version: str
     batches: Callable[[RejectedLines], Iterator[pa.Table]]
     known_at: datetime | None = None
+    drop: str | None = None
+    """Which of several drops over time it belongs to. Such readings come oldest first, all with their `known_at`, and
+    may be older than what the lake holds; None: the source shows one moment only."""
+    when_empty: str = "export the object again; an object that may be empty is declared so in its connector"
+    """What a person does about a table without rows that should have some."""
 
 
 @dataclass
@@ -67,27 +72,39 @@ class Instance:
     options: Any
     inputs: Path
 
+    @property
+    def kind(self) -> Literal["crm", "account_mapping", "prm"]:
+        """What kind of system it is: the connector's, or what its option `kind` says where the connector reads any."""
+        kind: Literal["crm", "account_mapping", "prm"] = (
+            self.options.kind if self.connector.kind == "any" else self.connector.kind
+        )
+        return kind
+
 
 class Reader(Protocol):
     """Offers the tables of one instance."""
 
     def __call__(self, instance: Instance) -> Iterator[Reading]:
-        """One `Reading` per table the source has."""
+        """One `Reading` per table the source has, and per drop where it has several."""
         ...
 
 
 @dataclass(frozen=True)
 class Connector:
-    """A vendor: tables, the conformed entities its staging models feed, its options and its reader."""
+    """A vendor: tables, the conformed entities its staging models feed, its options and its reader.
+
+    `offers_by_load`: a source knows an entity only where it ever brought a table of it; else all entities are offered.
+    """
 
     name: str
-    kind: Literal["crm", "account_mapping", "prm"]
+    kind: Literal["crm", "account_mapping", "prm", "any"]
     tables: tuple[Table, ...]
     entities: dict[str, str]
     options: type[BaseModel]
     read: Reader
     account_types: Callable[[Any], list[str]] = lambda options: []
     default_currency: Callable[[Any], str | None] = lambda options: None
+    offers_by_load: bool = False
 
 
 def available() -> list[str]:

@@ -7,9 +7,8 @@ Used by connectors that read exports. What a value means is decided in staging; 
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +17,12 @@ import pyarrow.csv as pacsv
 
 from pipelines.connector import RejectedLines, snake
 from pipelines.errors import InputError
+from pipelines.textfile import BLOCK as _BLOCK
+from pipelines.textfile import Stamp, TextFile, check_stamp, stamp_of, unreadable
+from pipelines.textfile import fingerprint as fingerprint
 
-# A pass over the bytes costs little beside parsing, and large blocks keep the per-batch overhead of dlt small.
-_BLOCK = 8 << 20
+DELIMITERS = (",", ";", "\t", "|")
+DELIMITER_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 
 
 @dataclass(frozen=True)
@@ -31,24 +33,13 @@ class Header:
     columns: tuple[str, ...]
     lines: int = 1
     """How many lines of the file it takes."""
-    stamp: tuple[int, int, int] | None = None
+    stamp: Stamp | None = None
     """Which state of the file it was read from; the rows must come from the same one."""
-
-
-def fingerprint(path: Path, *, source: str) -> str:
-    """SHA-256 of the file's bytes.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as handle:
-            while block := handle.read(_BLOCK):
-                digest.update(block)
-    except OSError as problem:
-        raise _unreadable(path, source, problem) from None
-    return digest.hexdigest()
+    text: TextFile | None = None
+    """How the file becomes text; unset: it is UTF-8."""
+    delimiter: str = ","
+    others: tuple[str, ...] = ()
+    """Delimiters that a broken line is tried with, to tell a file that mixes them from one with a broken line."""
 
 
 def read_header(path: Path, *, source: str, required: tuple[str, ...], known: tuple[str, ...] = ()) -> Header:
@@ -59,25 +50,15 @@ def read_header(path: Path, *, source: str, required: tuple[str, ...], known: tu
     Raises:
         InputError: names source, file, what is missing and what stands there instead.
     """
+    text = TextFile(path, source, path.name)
     try:
-        stamp = _stamp(path)
-        with path.open("rb") as handle:
-            head = handle.read(_BLOCK)
+        stamp = stamp_of(path)
     except OSError as problem:
-        raise _unreadable(path, source, problem) from None
+        raise unreadable(path.name, source, problem) from None
+    head = text.head()
     if not head.strip():
-        raise InputError(
-            f"source {source}: {path.name}: the file is empty ({len(head)} bytes, no header); nothing was loaded",
-            next_step="export the object again; the lake keeps what it had",
-        )
-    try:
-        text = head.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        if problem.start > len(head) - 4:  # a character cut by the block's end
-            text = head[: problem.start].decode("utf-8-sig")
-        else:
-            raise _not_utf8(path, source, head, problem.start) from None
-    lines = csv.reader(io.StringIO(text, newline=""))
+        raise _empty(text, "export the object again; the lake keeps what it had")
+    lines = csv.reader(io.StringIO(head, newline=""))
     names = tuple(next(lines))
     spelled = {name.casefold(): snake(name) for name in (*required, *known)}
     columns = tuple(
@@ -100,33 +81,91 @@ def read_header(path: Path, *, source: str, required: tuple[str, ...], known: tu
     return Header(names, columns, lines.line_num, stamp)
 
 
-def read_batches(path: Path, header: Header, *, source: str, rejected: RejectedLines) -> Iterator[pa.Table]:
-    """The rows as text tables with two columns more: `segments_file`, `segments_row` (1 = the first after the header).
+def read_layout(text: TextFile, *, is_known: Callable[[str], bool], delimiter: str | None = None) -> Header:
+    """Header, delimiter and first line of a file of which only the names it may hold are known.
+
+    Where no delimiter is told it is the one by which most of the header's names are known, then the one that gives most
+    names. A line `sep=;`, which Excel writes and reads, tells it too.
 
     Raises:
-        InputError: not UTF-8, or a quote is never closed, or the file changed since its header was read.
+        InputError: the file is empty, or its header mixes delimiters.
     """
+    try:
+        stamp = stamp_of(text.path)
+    except OSError as problem:
+        raise unreadable(text.label, text.source, problem) from None
+    head = text.head()
+    if not head.strip():
+        raise _empty(text, "export it again, or take it out of the folder; the lake keeps what it had")
+    skipped, rest = _lines_before_the_header(head)
+    if rest[:4].casefold() == "sep=" and rest[5:6] in ("\r", "\n"):
+        delimiter = delimiter or rest[4]
+        skipped, rest = skipped + 1, rest[5:].removeprefix("\r").removeprefix("\n")
+    if not rest.strip():
+        raise _empty(text, "export it again, or take it out of the folder; the lake keeps what it had")
+    csv.field_size_limit(1 << 30)
+    found: dict[str, tuple[tuple[str, ...], int]] = {}
+    for one in (delimiter,) if delimiter else DELIMITERS:
+        lines = csv.reader(io.StringIO(rest, newline=""), delimiter=one)
+        found[one] = (tuple(name.strip() for name in next(lines)), lines.line_num)
+    chosen = max(found, key=lambda one: (sum(map(is_known, found[one][0])), len(found[one][0])))
+    names, taken = found[chosen]
+    others = tuple(one for one in DELIMITERS if one != chosen)
+    for name in names:
+        for other in others:
+            if other in name and any(is_known(part) for part in name.split(other)):
+                raise InputError(
+                    f"source {text.source}: {text.label}: the header mixes delimiters: {DELIMITER_NAMES[other]} in "
+                    f"{name!r}, {DELIMITER_NAMES.get(chosen, repr(chosen))} elsewhere; nothing was loaded",
+                    next_step="export it again with one delimiter",
+                )
+    return Header(names, names, skipped + taken, stamp, text, chosen, others)
+
+
+def _lines_before_the_header(head: str) -> tuple[int, str]:
+    """Blank lines on top: how many, and the text behind them."""
+    skipped = 0
+    while (line := head[: head.find("\n") + 1]) and not line.strip():
+        skipped, head = skipped + 1, head[len(line) :]
+    return skipped, head
+
+
+def read_batches(
+    path: Path, header: Header, *, source: str, rejected: RejectedLines, check_quotes: bool = True
+) -> Iterator[pa.Table]:
+    """The rows as text tables with two columns more: `segments_file`, `segments_row` (1 = the first after the header).
+
+    `check_quotes`: look for quotes that are never closed; one pass over a file is enough for that.
+
+    Raises:
+        InputError: not UTF-8, a quote is never closed, delimiters are mixed, or the file changed since its header was
+            read.
+    """
+    text = header.text or TextFile(path, source, path.name)
     broken: list[pacsv.InvalidRow] = []
 
     def set_aside(row: pacsv.InvalidRow) -> str:
         broken.append(row)
         fields = "1 field" if row.actual_columns == 1 else f"{row.actual_columns} fields"
         rejected.add(
-            origin=path.name,
+            origin=text.label,
             row=row.number - header.lines if row.number is not None else None,
             text=row.text,
             reason=f"the line has {fields}, the header {row.expected_columns}",
         )
         return "skip"
 
+    done = 0
     try:
         reader = pacsv.open_csv(
-            path,
+            path if text.is_plain else text.open(),
             # One thread, because only then does Arrow know the number of a broken row.
             read_options=pacsv.ReadOptions(
                 use_threads=False, block_size=_BLOCK, column_names=list(header.columns), skip_rows=header.lines
             ),
-            parse_options=pacsv.ParseOptions(newlines_in_values=True, invalid_row_handler=set_aside),
+            parse_options=pacsv.ParseOptions(
+                newlines_in_values=True, invalid_row_handler=set_aside, delimiter=header.delimiter
+            ),
             # Every default of Arrow that guesses is off: a company may be called "NA", a number may be too long.
             convert_options=pacsv.ConvertOptions(
                 column_types={column: pa.string() for column in header.columns},
@@ -135,37 +174,48 @@ def read_batches(path: Path, header: Header, *, source: str, rejected: RejectedL
                 quoted_strings_can_be_null=True,
             ),
         )
-        done = 0
         for batch in reader:
             skipped = len(broken)
-            rows = pa.array(range(done + 1, done + batch.num_rows + 1), pa.int64())
+            rows = pa.arange(done + 1, done + batch.num_rows + 1)
             done += batch.num_rows
             table = pa.Table.from_batches([batch])
-            yield table.append_column(
-                "segments_file", pa.array([path.name] * batch.num_rows, pa.string())
-            ).append_column("segments_row", _file_rows(rows, broken[:skipped], header))
+            yield table.append_column("segments_file", pa.repeat(text.label, batch.num_rows)).append_column(
+                "segments_row", _file_rows(rows, broken[:skipped], header)
+            )
     except pa.ArrowInvalid as problem:
         if "UTF8" in str(problem).upper():
-            data = path.read_bytes()
-            try:
-                data.decode("utf-8")
-            except UnicodeDecodeError as where:
-                raise _not_utf8(path, source, data, where.start) from None
-        if "Empty CSV" in str(problem) or "Could not skip" in str(problem):
-            return  # a header and nothing below it: the caller decides whether that is allowed
-        _check_quotes(path, source)
-        raise InputError(f"source {source}: {path.name}: {problem}; nothing was loaded") from None
+            text.check_utf8()
+        is_bare = "Empty CSV" in str(problem) or "Could not skip" in str(problem)
+        if not is_bare:
+            _check_quotes(text, header)
+            raise InputError(f"source {source}: {text.label}: {problem}; nothing was loaded") from None
+        # A header and nothing below it: the caller decides whether that is allowed.
     except OSError as problem:
-        raise _unreadable(path, source, problem) from None
-    if header.stamp is not None and (after := _stamp(path)) != header.stamp:
-        raise InputError(
-            f"source {source}: {path.name}: the file changed while it was read "
-            f"({header.stamp[0]} bytes before, {after[0]} after); nothing was loaded",
-            next_step="wait until the export is complete, then run again",
-        )
-    quotes, lines = _count(path)
-    if quotes % 2 or lines > header.lines + done + len(broken):
-        _check_quotes(path, source)
+        raise unreadable(text.label, source, problem) from None
+    _check_delimiters(text, header, broken)
+    check_stamp(path, header.stamp, source=source, label=text.label)
+    if check_quotes:
+        quotes, lines = _count(text)
+        if quotes % 2 or lines > header.lines + done + len(broken):
+            _check_quotes(text, header)
+
+
+def _check_delimiters(text: TextFile, header: Header, broken: list[pacsv.InvalidRow]) -> None:
+    """A line that has too few fields, and the right number by another delimiter, is no broken line.
+
+    Raises:
+        InputError: there is such a line; names the row and both delimiters.
+    """
+    for row in broken[:1000]:
+        for other in header.others:
+            if row.expected_columns > 1 and len(next(csv.reader([row.text], delimiter=other))) == row.expected_columns:
+                number = f"row {row.number - header.lines}" if row.number is not None else "a row"
+                raise InputError(
+                    f"source {text.source}: {text.label}: mixed delimiters: {DELIMITER_NAMES[other]} in {number}, "
+                    f"{DELIMITER_NAMES.get(header.delimiter, repr(header.delimiter))} in the header; "
+                    "nothing was loaded",
+                    next_step="export it again with one delimiter",
+                )
 
 
 def _file_rows(rows: pa.Array, broken: list[pacsv.InvalidRow], header: Header) -> pa.Array:
@@ -181,15 +231,10 @@ def _file_rows(rows: pa.Array, broken: list[pacsv.InvalidRow], header: Header) -
     return pa.array(numbers, pa.int64())
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
-    found = path.stat()
-    return (found.st_size, found.st_mtime_ns, found.st_ino)
-
-
-def _count(path: Path) -> tuple[int, int]:
+def _count(text: TextFile) -> tuple[int, int]:
     """Quotes and lines: with even quotes and no line end inside a value `_check_quotes` has nothing to find."""
     quotes, line_ends, last = 0, 0, b"\n"
-    with path.open("rb") as handle:
+    with text.open() as handle:
         while block := handle.read(_BLOCK):
             quotes += block.count(b'"')
             line_ends += block.count(b"\n")
@@ -197,15 +242,15 @@ def _count(path: Path) -> tuple[int, int]:
     return quotes, line_ends + (last != b"\n")
 
 
-def _check_quotes(path: Path, source: str) -> None:
+def _check_quotes(text: TextFile, header: Header) -> None:
     """Arrow forgives a quote that is never closed and takes the lines behind it for one value: look again, strictly.
 
     Raises:
         InputError: a quote is left open, to the file's end or over several lines; names the row it is opened in.
     """
     csv.field_size_limit(1 << 30)
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as handle:
-        rows = csv.reader(handle, strict=True)
+    with io.TextIOWrapper(text.open(), encoding="utf-8-sig", errors="replace", newline="") as handle:
+        rows = csv.reader(handle, delimiter=header.delimiter, strict=True)
         row, line = -1, 0
         while True:
             try:
@@ -216,26 +261,22 @@ def _check_quotes(path: Path, source: str) -> None:
                 row += 1
                 if "unexpected end" in str(problem):
                     raise InputError(
-                        f"source {source}: {path.name}: row {row}: the file ends inside a quoted field, "
+                        f"source {text.source}: {text.label}: row {row}: the file ends inside a quoted field, "
                         "it is cut short; nothing was loaded",
                         next_step="export the object again",
                     ) from None
                 if rows.line_num > line + 1:
                     raise InputError(
-                        f"source {source}: {path.name}: row {row}: a quote is not closed and runs on to line "
+                        f"source {text.source}: {text.label}: row {row}: a quote is not closed and runs on to line "
                         f"{rows.line_num}; nothing was loaded",
                         next_step="export the object again; a quote inside a value is written twice",
                     ) from None
             line = rows.line_num
 
 
-def _unreadable(path: Path, source: str, problem: OSError) -> InputError:
-    return InputError(f"source {source}: {path.name}: cannot be read ({problem.strerror}); nothing was loaded")
-
-
-def _not_utf8(path: Path, source: str, data: bytes, position: int) -> InputError:
-    row = data[:position].count(b"\n")
+def _empty(text: TextFile, next_step: str) -> InputError:
+    size = text.path.stat().st_size
     return InputError(
-        f"source {source}: {path.name}: row {row}: byte {data[position]:#04x} is not UTF-8; nothing was loaded",
-        next_step="export or save the file as UTF-8",
+        f"source {text.source}: {text.label}: the file is empty ({size} bytes, no header); nothing was loaded",
+        next_step=next_step,
     )

@@ -7,11 +7,13 @@ What a vendor's pages look like is in `connectors/`; reading the lake back is `l
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from hashlib import sha256
+from itertools import groupby
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -29,6 +31,10 @@ from pipelines.warehouse import Places, memory, quoted
 _OWN_COLUMNS = {"segments_file", "segments_row"}
 
 
+# A load that this extraction is about to make comes after every load that is there.
+_YET_TO_COME = "inf"
+
+
 @dataclass(frozen=True)
 class Landed:
     """What happened to one table of one source."""
@@ -40,6 +46,7 @@ class Landed:
     is_new: bool
     seconds: float
     rejected_lines: int
+    drop: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,9 @@ def extract(
 ) -> list[Landed]:
     """Bring one source up to date in the lake. A table whose content is unchanged lands nothing.
 
+    A source with several drops over time is checked as a whole first, then every drop that is due is landed as a load
+    of its own, oldest first, with the moment it was known.
+
     Args:
         settings: the deployment.
         places: where the lake is.
@@ -64,7 +74,7 @@ def extract(
         accept_shrunk: tables (`source.table`) that may be smaller than the last load allows.
 
     Returns:
-        One entry per table of the source.
+        One entry per table of the source: its newest drop, `is_new` when any drop of it was landed.
 
     Raises:
         InputError: the source is missing, damaged, empty or much smaller than before; nothing of it was loaded.
@@ -78,26 +88,126 @@ def extract(
                 next_step=f"its tables are {', '.join(sorted(own))}",
             )
     history = loads(places.lake, instance.name)
+    there = list(history)
+    readings: list[Reading] = []
     due: list[_Due] = []
     landed: list[Landed] = []
     for reading in instance.connector.read(instance):
         started = perf_counter()
-        last = newest(history, reading.table.name)
+        last = newest(_before(history, reading), reading.table.name)
         checked = _check(settings, instance, reading, last, accept_shrunk)
         if checked is None:
             assert last is not None
-            seconds = perf_counter() - started
-            landed.append(
-                Landed(instance.name, reading.table.name, last.rows, last.load_id, False, seconds, last.rejected_lines)
-            )
+            landed.append(_unchanged(instance, reading, last, perf_counter() - started))
         else:
+            _tell_of_history(instance, checked, there)
             due.append(checked)
-    landed.extend(_land(places, instance, due))
-    for one in sorted(landed, key=lambda x: x.table):
+            history.append(_planned(instance, checked))
+        readings.append(reading)
+    if instance.connector.offers_by_load:
+        _tell_of_gaps(instance, readings, there)
+    for _, group in groupby(due, key=lambda one: one.reading.drop):
+        landed.extend(_land(places, instance, list(group)))
+    return _told(landed, [reading.drop for reading in readings])
+
+
+def _before(history: list[Load], reading: Reading) -> list[Load]:
+    """The loads that a reading is measured by: of a drop those known up to its moment, else all.
+
+    So a later drop that repeats the one before it lands nothing: as of its moment the table already is what it says.
+    """
+    if reading.drop is None or reading.known_at is None:
+        return history
+    return [load for load in history if load.known_at <= reading.known_at]
+
+
+def _unchanged(instance: Instance, reading: Reading, last: Load, seconds: float) -> Landed:
+    return Landed(
+        instance.name, reading.table.name, last.rows, last.load_id, False, seconds, last.rejected_lines, reading.drop
+    )
+
+
+def _planned(instance: Instance, due: _Due) -> Load:
+    """The load to come, as the drops behind it have to see it."""
+    reading = due.reading
+    return Load(
+        source=instance.name,
+        table=reading.table.name,
+        load_id=_YET_TO_COME,
+        known_at=due.known_at,
+        rows=due.rows,
+        content_hash=due.content_hash,
+        file_hash=reading.version,
+        mode=reading.table.mode,
+        origin=reading.origin,
+        rejected_lines=len(due.rejected.lines),
+        is_shrink_accepted=due.is_shrink_accepted,
+    )
+
+
+def _tell_of_history(instance: Instance, due: _Due, there: list[Load]) -> None:
+    """Say when the past changes: a drop is no longer what was loaded from it, or one is added before later ones."""
+    reading = due.reading
+    if reading.drop is None:
+        return
+    name = f"{instance.name}.{reading.table.name}"
+    of_table = [load for load in there if load.table == reading.table.name]
+    if any(load.known_at == due.known_at for load in of_table):
+        message = f"{name}: drop {reading.drop} is no longer what was loaded from it: loaded again, the new one counts"
+        emit("drop_changed", message, level=logging.WARNING, source=instance.name, table=reading.table.name)
+    elif later := [load for load in of_table if load.known_at > due.known_at]:
+        message = f"{name}: drop {reading.drop} is added before the {len(later)} later load(s) that are there"
+        emit("drop_added", message, source=instance.name, table=reading.table.name)
+
+
+def _tell_of_gaps(instance: Instance, readings: list[Reading], there: list[Load]) -> None:
+    """Warn of tables that were there once and that a later drop does not have, and of drops that something outdates."""
+    moments = {reading.drop: reading.known_at or now() for reading in readings}
+    seen = [(load.table, load.known_at) for load in there]
+    seen += [(reading.table.name, moments[reading.drop]) for reading in readings]
+    for table in sorted({table for table, _ in seen}):
+        has = {reading.drop for reading in readings if reading.table.name == table}
+        known = [moment for name, moment in seen if name == table]
+        without = [drop for drop, moment in moments.items() if drop not in has and min(known) < moment]
+        if without:
+            where = ", ".join(f"drop {drop}" if drop else "the folder" for drop in without)
+            kept = max(moment for moment in known if moment < max(moments[drop] for drop in without))
+            emit(
+                "table_missing",
+                f"{instance.name}.{table}: not in {where}; the table keeps what was known of it on {kept:%Y-%m-%d}",
+                level=logging.WARNING,
+                source=instance.name,
+                table=table,
+                drops=without,
+            )
+        if has and None not in has and max(known) > max(moments.values()):
+            emit(
+                "drop_outdated",
+                f"{instance.name}.{table}: the lake holds a load of {max(known):%Y-%m-%d %H:%M} that is later than the "
+                "newest drop and stays the current one",
+                level=logging.WARNING,
+                source=instance.name,
+                table=table,
+            )
+
+
+def _told(landed: list[Landed], drops: list[str | None]) -> list[Landed]:
+    """Log every load and every table that stayed as it is; return the newest drop of each table."""
+    landed = sorted(landed, key=lambda one: (drops.index(one.drop), one.table))
+    newest_of: dict[str, Landed] = {}
+    for one in landed:
+        before = newest_of.get(one.table)
+        newest_of[one.table] = (
+            replace(one, is_new=one.is_new or before.is_new, seconds=one.seconds + before.seconds) if before else one
+        )
+    for one in landed:
+        # Drops that were loaded long ago say nothing new; a table that is as it was says so once.
+        if not one.is_new and (newest_of[one.table].is_new or newest_of[one.table].drop != one.drop):
+            continue
         state = "loaded" if one.is_new else "unchanged since the last load"
         emit(
             "table_landed",
-            f"{one.source}.{one.table}: {one.rows:,} rows, {state}",
+            f"{one.source}.{one.table}: {one.rows:,} rows, {state}{f' (drop {one.drop})' if one.drop else ''}",
             source=one.source,
             table=one.table,
             rows=one.rows,
@@ -105,8 +215,9 @@ def extract(
             load_id=one.load_id,
             is_new=one.is_new,
             rejected_lines=one.rejected_lines,
+            drop=one.drop,
         )
-    return landed
+    return sorted(newest_of.values(), key=lambda one: one.table)
 
 
 def _check(
@@ -128,7 +239,7 @@ def _check(
             found += f" beside {len(rejected.lines):,} broken lines (row {first['row']}: {first['reason']})"
         raise InputError(
             f"source {instance.name}: {reading.origin}: {found}; {kept}, run stopped",
-            next_step="export the object again; an object that may be empty is declared so in its connector",
+            next_step=reading.when_empty,
         )
     floor = settings.quality.min_rows_share_of_last
     has_shrunk = last is not None and rows < floor * last.rows and reading.table.mode == "snapshot"
@@ -144,8 +255,9 @@ def _check(
         # A deployment that pins its day speaks from the end of that day, whatever this machine's clock says.
         moment = max(moment, datetime.combine(settings.as_of, time.max, UTC))
     if known_at > moment:
+        what = f"drop {reading.drop}" if reading.drop else f"exported_at {known_at.isoformat()}"
         raise InputError(
-            f"source {instance.name}: {reading.origin}: exported_at {known_at.isoformat()} is in the future "
+            f"source {instance.name}: {reading.origin}: {what} is in the future "
             f"(now {moment.isoformat(timespec='seconds')}); nothing was loaded"
         )
     if last is not None and known_at < last.known_at:
@@ -239,7 +351,16 @@ def _land(places: Places, instance: Instance, due: list[_Due]) -> list[Landed]:
     load_id = info.loads_ids[-1]
     seconds = (perf_counter() - started) / len(due)
     return [
-        Landed(instance.name, one.reading.table.name, one.rows, load_id, True, seconds, len(one.rejected.lines))
+        Landed(
+            instance.name,
+            one.reading.table.name,
+            one.rows,
+            load_id,
+            True,
+            seconds,
+            len(one.rejected.lines),
+            one.reading.drop,
+        )
         for one in due
     ]
 
