@@ -208,6 +208,7 @@ _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
 
+@lru_cache(maxsize=100_000)
 def salesforce_id(prefix: str, number: int) -> str:
     """An 18-character record id: type, organisation, number in base 62, and the vendor's three check characters."""
     digits = ""
@@ -461,6 +462,7 @@ class World:
         self.customer = lru_cache(maxsize=100_000)(self._customer)
         self._influencers: list[int] | None = None
         self._kept: tuple[Deal, ...] | None = None
+        self._kept_seen: dict[datetime, tuple[SeenDeal, ...]] = {}
 
     # ---- companies
 
@@ -594,10 +596,13 @@ class World:
         yield from self._direct_deals()
 
     def deals_seen_at(self, as_of: datetime = EXPORTED_AT) -> Iterator[SeenDeal]:
-        for deal in self.deals():
-            seen = seen_at(deal, as_of)
-            if seen is not None:
-                yield seen
+        """The deals as the CRM showed them at `as_of`, in the order of `deals`."""
+        seen = (found for deal in self.deals() if (found := seen_at(deal, as_of)) is not None)
+        if self.partner_count > _KEPT_UP_TO:
+            return seen
+        if as_of not in self._kept_seen:
+            self._kept_seen[as_of] = tuple(seen)
+        return iter(self._kept_seen[as_of])
 
     def _influencer(self, chance: random.Random, besides: int) -> int | None:
         """A partner who helps on somebody else's deal. Planted partners never do: their story would blur."""

@@ -158,7 +158,8 @@ def _shared_customers(world: World, partner: Partner) -> Iterator[int]:
             ):
                 yield customer.index
         return
-    wanted = 25 + mix(world.seed, 45, partner.index) % 130
+    # The two whose fall is told are well connected, so that it is not their reach that explains it.
+    wanted = 140 if partner.index in (STALLED, EXPIRED_TEAM) else 25 + mix(world.seed, 45, partner.index) % 130
     per_slot = world.customer_count // 20
     met: set[int] = set()
     for draw in range(min(wanted, world.customer_count // 4)):

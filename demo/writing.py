@@ -20,12 +20,16 @@ Cell = str | int | bool | Decimal | date | datetime | None
 
 def text(value: Cell) -> str:
     """A value as exports write it: UTC instants to the millisecond, lower-case truth, nothing for unknown."""
+    if isinstance(value, str):
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
-        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+        if value.tzinfo is not UTC:
+            value = value.astimezone(UTC)
+        return value.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
     if isinstance(value, date):
         return value.isoformat()
     return str(value)

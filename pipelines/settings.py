@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -69,6 +69,25 @@ class IcpRule(_Part):
     employees: Employees = Employees()
 
 
+class Identity(_Part):
+    """How records of several systems become one partner, beyond what the records say themselves."""
+
+    crosswalk: Path | None = Field(
+        None, description="CSV with source, source_id, partner_number, why: records assigned by hand"
+    )
+    roster: tuple[Literal["crm", "prm", "account_mapping"], ...] = Field(
+        ("crm", "prm"), description="kinds of systems whose partners are scored even if no other system knows them"
+    )
+
+
+class Privacy(_Part):
+    """What released tables keep back."""
+
+    suppress_overlap_below: int = Field(
+        0, ge=0, le=100, description="overlap counts from 1 to one below this are left blank in partner_overlap"
+    )
+
+
 class PolicyChoice(_Part):
     """The programme in force."""
 
@@ -118,6 +137,9 @@ class Sample(_Part):
 
     seed: int = Field(20260930, ge=0)
     partners: int = Field(120, ge=10, le=100_000)
+    shape: Literal["templates", "salesforce"] = Field(
+        "templates", description="all three systems in the columns of our templates, or a Salesforce export alone"
+    )
 
 
 class Paths(_Part):
@@ -139,10 +161,15 @@ class Settings(BaseSettings):
     timezone: str = "UTC"
     as_of: date | None = Field(None, description="decides the quarter a run is for; unset: today")
     known_at: datetime | None = Field(None, description="use only facts known up to this moment; unset: all")
+    first_release: str | None = Field(
+        None, description="first quarter that shall stand on record; a run makes up for those without a release"
+    )
     history_quarters: int = Field(40, ge=1, le=120, description="how far back the history is rebuilt")
     reporting_currency: Currency = "USD"
     exchange_rates: list[ExchangeRate] = Field(default_factory=list)
     icp: IcpRule = IcpRule()
+    identity: Identity = Identity()
+    privacy: Privacy = Privacy()
     pseudo_partners: list[str] = Field(
         default_factory=list, description="names, partner numbers or account ids that are no partners"
     )
@@ -168,6 +195,14 @@ class Settings(BaseSettings):
     def _moment_in_utc(cls, value: datetime | None) -> datetime | None:
         # YAML reads a moment without an offset as one without a zone, and those do not compare with the lake's.
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+    @field_validator("first_release")
+    @classmethod
+    def _quarter_label(cls, value: str | None) -> str | None:
+        try:
+            return value and FiscalCalendar().parse(value).label
+        except ConfigError:
+            raise ValueError("expected a fiscal quarter such as 2026Q2") from None
 
     @model_validator(mode="after")
     def _rates_once(self) -> Settings:
@@ -221,6 +256,21 @@ class Settings(BaseSettings):
                 next_step=f"ask for {self.calendar.last_ended(today).label} or an earlier quarter",
             )
         return quarter
+
+    def release_moment(self, quarter: Quarter) -> datetime:
+        """The end of the day on which `quarter` is due to be released, in UTC."""
+        day = self.calendar.shift(quarter, 1).first_day.replace(day=self.schedule.release.day)
+        return datetime.combine(day, time.max, ZoneInfo(self.timezone)).astimezone(UTC)
+
+    def known_for(self, quarter: Quarter) -> datetime | None:
+        """Up to which moment a run for `quarter` knows unless it is asked for another; None: all there is.
+
+        From `first_release` on, a quarter before the last that ended knows what a punctual release would have known.
+        """
+        if self.first_release is None or not self.calendar.parse(self.first_release) <= quarter < self.quarter():
+            return self.known_at
+        moment = self.release_moment(quarter)
+        return min(moment, self.known_at) if self.known_at else moment
 
 
 class _UniqueKeys(yaml.SafeLoader):

@@ -25,6 +25,7 @@ from pipelines.connector import Instance, instances
 from pipelines.errors import BuildError
 from pipelines.events import emit
 from pipelines.fiscal import Quarter
+from pipelines.identity import KINDS, public_suffixes, read_crosswalk
 from pipelines.lake import Load, lay_views
 from pipelines.policy import TABLES as POLICY_TABLES
 from pipelines.policy import Policy, in_force, read_policies, rows_of
@@ -46,6 +47,11 @@ DEPLOYMENT_TABLES = (
     "source_settings",
     "partner_account_types",
     "capabilities",
+    "crosswalk",
+    "public_suffixes",
+    "roster_kinds",
+    "icp_rule",
+    "icp_values",
     "loads",
 )
 
@@ -165,6 +171,7 @@ def _deployment_rows(
                 "policy": "varchar",
                 "version": "varchar",
                 "reporting_currency": "varchar",
+                "suppress_overlap_below": "integer",
             },
             [
                 {
@@ -176,6 +183,7 @@ def _deployment_rows(
                     "policy": run.active.name,
                     "version": run.active.version,
                     "reporting_currency": settings.reporting_currency,
+                    "suppress_overlap_below": settings.privacy.suppress_overlap_below,
                 }
             ],
         ),
@@ -196,15 +204,23 @@ def _deployment_rows(
             [{"value": name.strip().lower()} for name in settings.pseudo_partners],
         ),
         "source_settings": (
-            {"source": "varchar", "connector": "varchar", "kind": "varchar", "default_currency": "varchar"},
+            {
+                "source": "varchar",
+                "connector": "varchar",
+                "kind": "varchar",
+                "source_order": "integer",
+                "default_currency": "varchar",
+            },
             [
                 {
                     "source": x.name,
                     "connector": x.connector.name,
-                    "kind": x.connector.kind,
+                    "kind": x.kind,
+                    # Who is asked first about a partner: CRMs, then portals, then mapping platforms, as configured.
+                    "source_order": 1000 * KINDS.index(x.kind) + position,
                     "default_currency": x.connector.default_currency(x.options),
                 }
-                for x in run.sources
+                for position, x in enumerate(run.sources, 1)
             ],
         ),
         "partner_account_types": (
@@ -213,7 +229,55 @@ def _deployment_rows(
         ),
         "capabilities": (
             {"source": "varchar", "entity": "varchar"},
-            [{"source": x.name, "entity": e} for x in run.sources for e in sorted(x.connector.entities)],
+            [{"source": x.name, "entity": e} for x in run.sources for e in sorted(_known_entities(x, used))],
+        ),
+        "crosswalk": (
+            {"source": "varchar", "source_id": "varchar", "partner_number": "varchar"},
+            read_crosswalk(settings, [x.name for x in run.sources]),
+        ),
+        "public_suffixes": ({"suffix": "varchar", "kind": "varchar"}, public_suffixes()),
+        "roster_kinds": ({"kind": "varchar"}, [{"kind": kind} for kind in settings.identity.roster]),
+        **_icp_rows(settings),
+    }
+
+
+def _known_entities(instance: Instance, used: list[Load]) -> set[str]:
+    """What a source can know at all. A folder of files knows what it has ever had a file of, and nothing else."""
+    if not instance.connector.offers_by_load:
+        return set(instance.connector.entities)
+    there = {load.table for load in used if load.source == instance.name}
+    return {entity for entity in instance.connector.entities if entity in there}
+
+
+def _icp_rows(settings: Settings) -> dict[str, tuple[dict[str, str], list[dict[str, Any]]]]:
+    """The ideal customer profile as rows; texts are compared in small letters."""
+    icp = settings.icp
+    allowed = {"industry": icp.industries, "region": icp.regions, "country": icp.countries}
+    has_rule = any(allowed.values()) or icp.employees.min is not None or icp.employees.max is not None
+    return {
+        "icp_rule": (
+            {
+                "has_rule": "boolean",
+                "employees_min": "bigint",
+                "employees_max": "bigint",
+                **{f"asks_{attribute}": "boolean" for attribute in allowed},
+            },
+            [
+                {
+                    "has_rule": has_rule,
+                    "employees_min": icp.employees.min,
+                    "employees_max": icp.employees.max,
+                    **{f"asks_{attribute}": bool(values) for attribute, values in allowed.items()},
+                }
+            ],
+        ),
+        "icp_values": (
+            {"attribute": "varchar", "value": "varchar"},
+            [
+                {"attribute": attribute, "value": value.strip().lower()}
+                for attribute, values in allowed.items()
+                for value in dict.fromkeys(values)
+            ],
         ),
     }
 

@@ -1,6 +1,7 @@
 {#-
   The entities every source kind offers: their columns and types. The contract of each conformed model repeats them
-  with descriptions, and dbt refuses to build where the two differ.
+  with descriptions, and dbt refuses to build where the two differ. What a file template is called and needs is
+  `pipelines/templates.py`; a test holds the two together.
 -#}
 {%- macro entity_columns(entity) -%}
 {%- set common = {'source': 'varchar', 'source_id': 'varchar'} -%}
@@ -23,6 +24,93 @@
         'opportunity_id': 'varchar', 'account_id': 'varchar', 'role_raw': 'varchar', 'role': 'varchar',
         'is_primary': 'boolean'
     },
+    'opportunity_stage_changes': {
+        'opportunity_id': 'varchar', 'from_stage': 'varchar', 'to_stage': 'varchar', 'amount': 'decimal(18,4)',
+        'changed_at': 'timestamp'
+    },
+    'meetings': {
+        'owner_id': 'varchar', 'account_id': 'varchar', 'started_at': 'timestamp', 'minutes': 'decimal(18,4)',
+        'kind': 'varchar'
+    },
+    'program_memberships': {
+        'account_id': 'varchar', 'program': 'varchar', 'level': 'varchar', 'since': 'date'
+    },
+    'partners': {
+        'name': 'varchar', 'domain': 'varchar', 'sharing_level': 'varchar', 'crm_account_id': 'varchar',
+        'status': 'varchar', 'status_raw': 'varchar', 'program_group': 'varchar', 'tier': 'varchar',
+        'motion': 'varchar', 'motion_raw': 'varchar', 'region': 'varchar', 'country': 'varchar',
+        'industry': 'varchar', 'joined_at': 'timestamp', 'manager': 'varchar'
+    },
+    'account_overlaps': {
+        'partner_id': 'varchar', 'own_account_id': 'varchar', 'domain': 'varchar', 'own_population': 'varchar',
+        'own_population_raw': 'varchar', 'partner_population': 'varchar', 'partner_population_raw': 'varchar',
+        'matched_at': 'timestamp', 'partner_owner': 'varchar'
+    },
+    'overlap_counts': {
+        'partner_id': 'varchar', 'own_population': 'varchar', 'own_population_raw': 'varchar',
+        'partner_population': 'varchar', 'partner_population_raw': 'varchar', 'account_count': 'bigint'
+    },
+    'partner_users': {
+        'partner_id': 'varchar', 'email': 'varchar', 'first_name': 'varchar', 'last_name': 'varchar',
+        'job_title': 'varchar', 'role': 'varchar', 'is_active': 'boolean', 'is_primary': 'boolean',
+        'created_at': 'timestamp', 'last_login_at': 'timestamp'
+    },
+    'deal_registrations': {
+        'partner_id': 'varchar', 'partner_user_id': 'varchar', 'crm_opportunity_id': 'varchar',
+        'customer_company': 'varchar', 'deal_name': 'varchar', 'registration_status': 'varchar',
+        'registration_status_raw': 'varchar', 'outcome': 'varchar', 'outcome_raw': 'varchar', 'stage': 'varchar',
+        'amount': 'decimal(18,4)', 'currency': 'varchar', 'origin': 'varchar', 'submitted_at': 'timestamp',
+        'decided_at': 'timestamp', 'expires_at': 'timestamp', 'expected_close_date': 'date', 'closed_at': 'timestamp',
+        'lost_reason': 'varchar'
+    },
+    'leads': {
+        'partner_id': 'varchar', 'direction': 'varchar', 'status': 'varchar', 'status_raw': 'varchar',
+        'customer_company': 'varchar', 'customer_email': 'varchar', 'amount': 'decimal(18,4)', 'currency': 'varchar',
+        'submitted_at': 'timestamp', 'accepted_at': 'timestamp', 'converted_at': 'timestamp'
+    },
+    'training_records': {
+        'partner_id': 'varchar', 'user_id': 'varchar', 'user_email': 'varchar', 'item_name': 'varchar',
+        'record_type': 'varchar', 'record_type_raw': 'varchar', 'status': 'varchar', 'status_raw': 'varchar',
+        'progress_pct': 'decimal(18,4)', 'enrolled_at': 'timestamp', 'completed_at': 'timestamp',
+        'expires_at': 'timestamp'
+    },
+    'activity_events': {
+        'partner_id': 'varchar', 'user_id': 'varchar', 'user_email': 'varchar', 'event_type': 'varchar',
+        'event_type_raw': 'varchar', 'object_type': 'varchar', 'object_name': 'varchar', 'occurred_at': 'timestamp'
+    },
+    'mdf_requests': {
+        'partner_id': 'varchar', 'fund_name': 'varchar', 'activity_type': 'varchar', 'status': 'varchar',
+        'status_raw': 'varchar', 'requested_amount': 'decimal(18,4)', 'approved_amount': 'decimal(18,4)',
+        'currency': 'varchar', 'submitted_at': 'timestamp', 'decided_at': 'timestamp', 'activity_start': 'date',
+        'activity_end': 'date'
+    },
+    'mdf_claims': {
+        'request_id': 'varchar', 'partner_id': 'varchar', 'status': 'varchar', 'status_raw': 'varchar',
+        'claimed_amount': 'decimal(18,4)', 'approved_amount': 'decimal(18,4)', 'currency': 'varchar',
+        'submitted_at': 'timestamp', 'paid_at': 'timestamp'
+    },
+    'transactions': {
+        'partner_id': 'varchar', 'customer_id': 'varchar', 'deal_id': 'varchar', 'transaction_date': 'date',
+        'amount': 'decimal(18,4)', 'currency': 'varchar', 'product': 'varchar', 'approved': 'boolean'
+    },
+    'rewards': {
+        'partner_id': 'varchar', 'transaction_id': 'varchar', 'deal_id': 'varchar', 'status': 'varchar',
+        'status_raw': 'varchar', 'amount': 'decimal(18,4)', 'currency': 'varchar', 'description': 'varchar',
+        'earned_at': 'timestamp', 'paid_at': 'timestamp'
+    },
+    'csat_responses': {
+        'partner_id': 'varchar', 'user_email': 'varchar', 'survey_name': 'varchar', 'score': 'decimal(18,4)',
+        'scale_max': 'decimal(18,4)', 'comment': 'varchar', 'responded_at': 'timestamp'
+    },
+    'business_plans': {
+        'partner_id': 'varchar', 'plan_type': 'varchar', 'period_start': 'date', 'period_end': 'date',
+        'status': 'varchar', 'target_amount': 'decimal(18,4)', 'actual_amount': 'decimal(18,4)',
+        'currency': 'varchar', 'meeting_date': 'date'
+    },
+    'metric_facts': {
+        'partner': 'varchar', 'metric': 'varchar', 'fact_date': 'date', 'value': 'decimal(28,6)',
+        'subject': 'varchar', 'attributes': 'varchar'
+    },
     'rejected_lines': {
         'entity': 'varchar', 'origin': 'varchar', 'line': 'varchar', 'reason': 'varchar'
     }
@@ -34,6 +122,33 @@
 {{ return(columns) }}
 {%- endmacro -%}
 
+{#-
+  Whether any connected source may offer an entity; what none offers is inlined as no rows and costs no table. The three
+  that production is counted from are always there, also empty.
+-#}
+{%- macro is_offered(entity) -%}
+{{ return(entity in ('accounts', 'opportunities', 'opportunity_partners') or var('entities').get(entity, []) | length > 0) }}
+{%- endmacro -%}
+
+{#- A column's value in the common words of seeds.value_map; what the map does not know is told apart by `_raw`. -#}
+{%- macro mapped_columns(entity) -%}
+{%- set columns = entity_columns(entity).keys() | list -%}
+{%- set mapped = [] -%}
+{%- for column in columns if column ~ '_raw' in columns and entity != 'opportunity_partners' -%}
+{%- do mapped.append(column) -%}
+{%- endfor -%}
+{{ return(mapped) }}
+{%- endmacro -%}
+
+{#- Columns that name a row where the source has no id for it: the grain of the entity. -#}
+{%- macro natural_key(entity) -%}
+{{ return({
+    'opportunity_partners': ['opportunity_id', 'account_id', 'role_raw', 'role'],
+    'program_memberships': ['account_id', 'program', 'level', 'since'],
+    'account_overlaps': ['partner_id', 'own_account_id', 'domain', 'own_population', 'partner_population'],
+    'overlap_counts': ['partner_id', 'own_population', 'partner_population']
+}.get(entity, [])) }}
+{%- endmacro -%}
 {#- All connected sources' rows of one entity, one select per staging model; no source: no rows, same columns. -#}
 {%- macro union_entity(entity) -%}
 {%- set columns = entity_columns(entity) -%}
@@ -169,4 +284,48 @@ not exists (
             and a.file_name = {{ facts }}.file_name
             and a.file_row = {{ facts }}.file_row
     )
+{%- endmacro -%}
+
+{#- What every conformed model and its set-aside rows share. Entities that no source offers are inlined: no table. -#}
+{%- macro conformed_config(entity) -%}
+{{ return({
+    'alias': entity,
+    'materialized': 'table' if is_offered(entity) else 'ephemeral',
+    'contract': {'enforced': is_offered(entity)}
+}) }}
+{%- endmacro -%}
+
+{%- macro set_aside_config(entity) -%}
+{{ return({
+    'alias': entity ~ '_set_aside',
+    'schema': 'quarantine',
+    'materialized': 'table' if is_offered(entity) else 'ephemeral',
+    'post_hook': "{{ quarantine_view('" ~ entity ~ "') }}" if is_offered(entity) else []
+}) }}
+{%- endmacro -%}
+
+{#- quarantine.<entity>: the rows whose reason speaks against them. A view made beside its table, not a node of its own. -#}
+{%- macro quarantine_view(entity) -%}
+create or replace view {{ this.schema }}.{{ entity }} as
+select source, source_id, reject_reason, reject_detail, extracted_at, load_id, file_name, file_row
+from {{ this.schema }}.{{ entity }}_set_aside
+where reject_reason not in {{ harmless_reasons() }}
+{%- endmacro -%}
+
+{#- Rows of a money entity with the currency they are in and the rate of a day of theirs. -#}
+{%- macro rated(unioned, moment) -%}
+select
+        p.*,
+        r.rate
+    from (
+        select
+            u.*,
+            coalesce(u.currency, s.default_currency, c.reporting_currency) as settled_currency,
+            cast(coalesce({{ moment }}, u.extracted_at) as date) as rate_date
+        from ({{ unioned }}) as u
+        left join {{ ref('stg_deployment__source_settings') }} as s on u.source = s.source
+        cross join {{ ref('stg_deployment__run_context') }} as c
+    ) as p
+    left join {{ ref('stg_deployment__exchange_rates') }} as r
+        on p.settled_currency = r.currency and p.rate_date >= r.valid_from and p.rate_date < r.valid_to
 {%- endmacro -%}

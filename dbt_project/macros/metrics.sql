@@ -34,6 +34,12 @@
     ),
     ('active_quarters', 'active_quarters', 'true'),
     ('new_customers', 'new_customers', 'true'),
-    ('days_to_first_deal', days_between('joined_date', 'first_won_date'), 'first_won_date is not null and joined_date is not null')
+    ('days_to_first_deal', days_between('crm_created_date', 'first_won_date'), 'first_won_date is not null and crm_created_date is not null')
 ]) }}
+{%- endmacro -%}
+
+{#- The two columns that every metric's select ends with. A double cast straight to six digits would round half to even. -#}
+{%- macro metric_value(value, known) -%}
+case when {{ known }} then cast(round(cast({{ value }} as decimal(28,10)), 6) as decimal(28,6)) end as value,
+    {{ known }} as is_observed
 {%- endmacro -%}

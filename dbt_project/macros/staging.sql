@@ -23,3 +23,97 @@ nullif(
             ), ''
         )
 {%- endmacro -%}
+
+{#- A word for yes or no as spreadsheets write it. -#}
+{%- macro truth(column) -%}
+case
+            when lower(trim({{ column }})) in ('true', 't', '1', 'yes', 'y', 'x', '1.0') then true
+            when lower(trim({{ column }})) in ('false', 'f', '0', 'no', 'n', '0.0') then false
+        end
+{%- endmacro -%}
+
+{#- Text as its type, null where it is none. -#}
+{%- macro cast_to(column, kind) -%}
+{%- if kind == 'timestamp' -%}{{ utc_timestamp(column) }}
+{%- elif kind == 'boolean' -%}{{ truth(column) }}
+{%- elif kind == 'varchar' -%}nullif(trim({{ column }}), '')
+{%- else -%}try_cast(trim({{ column }}) as {{ kind }})
+{%- endif -%}
+{%- endmacro -%}
+
+{#-
+  A whole staging model for a table of the `files` connector: its columns have the entity's own names, so that casting
+  is all there is to do. Columns with a `_raw` twin are put into the common words of seeds.value_map.
+-#}
+{%- macro staged_file(entity) -%}
+{%- set columns = entity_columns(entity) -%}
+{%- set mapped = mapped_columns(entity) -%}
+{%- set key = natural_key(entity) -%}
+{%- set marks = ['source', 'source_id', 'extracted_at', 'modified_at', 'failed_casts', 'load_id', 'file_name', 'file_row'] -%}
+with source as (
+    select * from {{ source('raw_files', entity) }}
+)
+{%- if mapped or entity == 'opportunity_partners' %},
+
+words as (
+    select * from {{ ref('value_map') }} where entity = '{{ entity }}'
+)
+{%- endif %}
+
+select
+    s.source,
+    {% if key -%}
+    coalesce(nullif(trim(s.source_id), ''), substr(md5({% for column in key %}coalesce(s.{{ column }}, '~'){{ " || '|' || " if not loop.last }}{% endfor %}), 1, 32)) as source_id,
+    {%- else -%}
+    nullif(trim(s.source_id), '') as source_id,
+    {%- endif %}
+    {%- for column, kind in columns.items() if column not in marks %}
+    {%- if column in mapped %}
+    coalesce(m_{{ column }}.value, {{ "'other'" if column in ('event_type', 'record_type', 'own_population', 'partner_population') else "'unknown'" }}) as {{ column }},
+    {%- elif column.endswith('_raw') and column != 'role_raw' %}
+    nullif(trim(s.{{ column | replace('_raw', '') }}), '') as {{ column }},
+    {%- elif column == 'role' and entity == 'opportunity_partners' %}
+    coalesce(m_role.value, m_role_raw.value, 'unknown') as role,
+    {%- elif column == 'role_raw' %}
+    coalesce(nullif(trim(s.role_raw), ''), nullif(trim(s.role), '')) as role_raw,
+    {%- elif column == 'domain' %}
+    {{ domain_of('s.domain') }} as domain,
+    {%- elif column == 'sharing_level' %}
+    case replace(replace(lower(trim(s.sharing_level)), ' ', '_'), '-', '_')
+        when 'full' then 'full' when 'accounts' then 'full'
+        when 'counts_only' then 'counts_only' when 'counts' then 'counts_only' when 'hidden' then 'counts_only'
+        when 'none' then 'none' when 'not_shared' then 'none'
+    end as sharing_level,
+    {%- elif column in ('is_deleted', 'is_test', 'is_primary') %}
+    coalesce({{ truth('s.' ~ column) }}, false) as {{ column }},
+    {%- else %}
+    {{ cast_to('s.' ~ column, kind) }} as {{ column }},
+    {%- endif %}
+    {%- endfor %}
+    s.known_at as extracted_at,
+    {{ utc_timestamp('s.updated_at') }} as modified_at,
+    {% for column, kind in columns.items() if column not in marks and kind != 'varchar' -%}
+    case
+        when nullif(trim(s.{{ column }}), '') is not null and {{ cast_to('s.' ~ column, kind) }} is null
+            then '{{ column }} = ''' || s.{{ column }} || '''; '
+        else ''
+    end ||
+    {% endfor -%}
+    case
+        when nullif(trim(s.updated_at), '') is not null and {{ utc_timestamp('s.updated_at') }} is null
+            then 'updated_at = ''' || s.updated_at || '''; '
+        else ''
+    end as failed_casts,
+    s.load_id,
+    s.file_name,
+    s.file_row
+from source as s
+{%- for column in mapped %}
+left join words as m_{{ column }}
+    on m_{{ column }}.field = '{{ column }}' and m_{{ column }}.raw_value = lower(trim(s.{{ column }}))
+{%- endfor %}
+{%- if entity == 'opportunity_partners' %}
+left join words as m_role on m_role.field = 'role' and m_role.raw_value = lower(trim(s.role))
+left join words as m_role_raw on m_role_raw.field = 'role' and m_role_raw.raw_value = lower(trim(s.role_raw))
+{%- endif %}
+{%- endmacro -%}

@@ -29,7 +29,7 @@ from pipelines.policy.reading import KeyPath, Problem
 from pipelines.policy.rows import bars_of, dimension_weights, flat_benefits, missing_rule, points_limits, used_metrics
 
 # The texts about a partner that conditions and peer groups may use.
-ATTRIBUTES = ("region", "country", "industry")
+ATTRIBUTES = ("region", "country", "industry", "motion", "program_group")
 
 Normal = dict[str, list[tuple[Alternative, ...]]]
 SCORE_KINDS = ("score", "dimension", "points")

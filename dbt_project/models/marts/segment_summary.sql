@@ -19,6 +19,16 @@ hours as (
     group by policy, version, ladder, level
 ),
 
+-- Hours of partners whose meetings somebody records; where nobody does they are unknown.
+spent as (
+    select h.policy, h.version, h.ladder, h.quarter_index, h.held_rank, sum(coalesce(a.meeting_minutes, 0)) / 60 as hours
+    from held as h
+    inner join {{ ref('int_partner_knowledge') }} as k on h.partner_id = k.partner_id and k.entity = 'meetings'
+    left join {{ ref('int_partner_quarter_activity') }} as a
+        on h.partner_id = a.partner_id and h.quarter_index = a.quarter_index
+    group by h.policy, h.version, h.ladder, h.quarter_index, h.held_rank
+),
+
 counted as (
     select
         h.policy, h.version, h.ladder, h.quarter_index, h.held_rank,
@@ -62,7 +72,10 @@ select
         partition by f.policy, f.version, f.ladder, f.quarter
     ) as double), 0) as production_share,
     cast(f.partner_count * h.hours as decimal(18,4)) as hours_entitled,
-    cast(null as decimal(18,4)) as hours_spent
+    cast(s.hours as decimal(18,4)) as hours_spent
 from filled as f
 left join hours as h
     on f.policy = h.policy and f.version = h.version and f.ladder = h.ladder and f.level = h.level
+left join spent as s
+    on f.policy = s.policy and f.version = s.version and f.ladder = s.ladder and f.quarter_index = s.quarter_index
+    and f.rank = s.held_rank

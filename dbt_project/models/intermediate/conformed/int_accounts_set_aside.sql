@@ -1,4 +1,4 @@
-{{ config(schema='quarantine', alias='accounts_set_aside') }}
+{{ config(**set_aside_config('accounts')) }}
 
 with facts as (
     select * from {{ ref('int_accounts_unioned') }}

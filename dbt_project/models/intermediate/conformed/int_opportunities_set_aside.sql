@@ -1,4 +1,4 @@
-{{ config(schema='quarantine', alias='opportunities_set_aside') }}
+{{ config(**set_aside_config('opportunities')) }}
 
 with facts as (
     select

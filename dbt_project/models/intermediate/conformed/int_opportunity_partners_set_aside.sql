@@ -1,4 +1,4 @@
-{{ config(schema='quarantine', alias='opportunity_partners_set_aside') }}
+{{ config(**set_aside_config('opportunity_partners')) }}
 
 with facts as (
     select

@@ -2,7 +2,8 @@
 
 {#-
   The roster over time: a partner stands in a quarter from the one it joined or first produced in, whichever is
-  earlier. The first quarter of all is that of the first production; before it there is nothing to judge.
+  earlier. The first quarter of all is that of the first production (without any, of the first activity); before it there
+  is nothing to judge.
 -#}
 with bounds as (
     select min(quarter_start) as first_day, max(quarter_end) as last_day, max(quarter_index) as last_index
@@ -16,7 +17,12 @@ first_measures as (
 ),
 
 history as (
-    select coalesce(min(first_index), (select last_index from bounds)) as start_index from first_measures
+    select coalesce(
+        min(first_index),
+        (select min(quarter_index) from {{ ref('int_partner_quarter_activity') }}),
+        (select last_index from bounds)
+    ) as start_index
+    from first_measures
 ),
 
 arrivals as (

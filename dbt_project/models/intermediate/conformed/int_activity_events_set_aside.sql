@@ -1,0 +1,20 @@
+{{ config(**set_aside_config('activity_events')) }}
+
+with unioned as (
+    {{ union_entity('activity_events') }}
+),
+
+facts as (
+    select
+        f.*,
+        p.source_id as known_partner_id
+    from unioned as f
+    left join {{ ref('int_source_partners') }} as p on f.source = p.source and f.partner_id = p.source_id
+),
+
+{{ set_aside('activity_events', 'facts', [
+    ('missing_id', "source_id is null", "'the row has no id'"),
+    ('wrong_type', "failed_casts <> ''", "failed_casts"),
+    ('happened_in_future', "occurred_at > extracted_at + interval '1' day", "'happened at ' || cast(occurred_at as varchar) || ', after the export was taken'"),
+    ('unknown_partner', "known_partner_id is null", "'points at partner ' || coalesce(partner_id, '(none)') || ', which is not there or was set aside'")
+]) }}

@@ -1,5 +1,0 @@
-{{ config(materialized='view', schema='quarantine', alias='opportunities') }}
-
-select source, source_id, reject_reason, reject_detail, extracted_at, load_id, file_name, file_row
-from {{ ref('int_opportunities_set_aside') }}
-where reject_reason not in {{ harmless_reasons() }}
