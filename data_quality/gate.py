@@ -13,14 +13,14 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_quality import duck_ro
 from data_quality.parameters import as_sql, as_words, complete, in_argument, in_sql, in_words
-from data_quality.suite import HOLDS_AT, JUDGED, ROW_COUNT, ROWS, SUITES, Expectation, Suite, read_suites
+from data_quality.suite import HOLDS_AT, JUDGED, ROW_COUNT, ROWS, SUITES, Expectation, Suite, for_entities, read_suites
 from data_quality.verdict import Result, Verdict
 
 if TYPE_CHECKING:
@@ -43,15 +43,17 @@ def judge(
     warehouse: Path,
     candidate: Path,
     parameters: Mapping[str, Any],
+    entities: Collection[str],
     candidate_hash: str,
     suites: Path = SUITES,
 ) -> Verdict:
     """Judge the candidate folder and the warehouse it was built from; the files are opened read-only.
 
-    `parameters` are those of `parameters.PARAMETERS`. Nobody in this process may hold the warehouse open for writing.
+    `parameters` are those of `parameters.PARAMETERS`, `entities` the conformed entities that the deployment's sources
+    offer. Nobody in this process may hold the warehouse open for writing.
     """
     values = complete(parameters)
-    asked = read_suites(suites)
+    asked = for_entities(read_suites(suites), entities)
     results: list[Result] = []
     session: _Session | None = None
     try:

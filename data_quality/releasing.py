@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from data_quality.gate import judge
 from data_quality.report import write_page
 from data_quality.verdict import Verdict
+from pipelines.connector import Instance
 from pipelines.errors import GateRefused
 from pipelines.events import emit
+from pipelines.lake import REJECTED_TABLE
 from pipelines.release import Candidate, Released, previous_facts, release
-from pipelines.shape import Run
+from pipelines.shape import Run, dbt_vars
 
 VERDICT_FILE = "verdict.json"
 
@@ -30,6 +33,11 @@ class Judged:
     seconds: float
 
 
+def offered_entities(sources: Iterable[Instance]) -> list[str]:
+    """The conformed entities that any of the sources offers, by name."""
+    return sorted(set(dbt_vars(sources)["entities"]) - {REJECTED_TABLE})
+
+
 def judge_candidate(run: Run, candidate: Candidate) -> Judged:
     """Judge a candidate and write the verdict beside it and as a page for people; refuses nothing yet."""
     started = time.perf_counter()
@@ -37,6 +45,7 @@ def judge_candidate(run: Run, candidate: Candidate) -> Judged:
         warehouse=run.places.warehouse,
         candidate=candidate.folder,
         parameters=_parameters(run, candidate),
+        entities=offered_entities(run.sources),
         candidate_hash=candidate.hash,
     )
     verdict.write(candidate.folder / VERDICT_FILE)
@@ -153,5 +162,6 @@ def _parameters(run: Run, candidate: Candidate) -> dict[str, object]:
         "max_quarantined_share": run.settings.quality.max_quarantined_share,
         "min_rows_share_of_last": run.settings.quality.min_rows_share_of_last,
         "previous_partner_count": previous_facts(run.places)["previous_partner_count"],
+        "suppress_overlap_below": run.settings.privacy.suppress_overlap_below,
         "pseudo_partners": tuple(run.settings.pseudo_partners),
     }

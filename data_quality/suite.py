@@ -3,12 +3,15 @@
 Rules are YAML in `suites/`; running them is `gate.py`. Only expectation types whose verdict has been proven on DuckDB
 are in the language (see `TYPES`); everything else is said in SQL, as the rows that must not exist. An empty table
 passes most rules, so a suite without a row floor and without explicit not-null rules for its keys is refused here.
+
+Which entities there are depends on the sources of a deployment: `for_entities` leaves out what cannot be asked of them
+and writes out what is asked of all of them.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +32,12 @@ JUDGED = "judged"
 """In a query, `{judged}` is what the suite judges: its table, or its source in brackets."""
 HOLDS_AT = "row_holds_at"
 """In a query's condition, `{row_holds_at}` is true of a judged row with an @ in any of its text columns."""
+UNIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "believed_rows": ("conformed", ("source", "source_id", "extracted_at", "is_deleted", "is_test")),
+    "quarantine_rows": ("quarantine", ("source", "source_id", "reject_reason", "reject_detail")),
+}
+"""In a query or a source, `{believed_rows}` and `{quarantine_rows}` are the rows of every entity the deployment's
+sources offer, in brackets: a column `entity`, then these columns of the tables in that schema."""
 
 TYPES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     ROW_COUNT: (frozenset({"min_value"}), frozenset({"max_value"})),
@@ -71,7 +80,7 @@ class Expectation(_Strict):
             raise ValueError(f"{self.name}: a query belongs to {ROWS}, and to it alone")
         for what, text, names in (
             ("says", self.says, {*PARAMETERS, *RESULT_NAMES}),
-            ("query", self.query or "", {*PARAMETERS, JUDGED, HOLDS_AT}),
+            ("query", self.query or "", {*PARAMETERS, JUDGED, HOLDS_AT, *UNIONS}),
             ("kwargs", str(self.kwargs.values()), {*PARAMETERS}),
         ):
             if unknown_names := placeholders(text) - names:
@@ -90,6 +99,9 @@ class Suite(_Strict):
     key: list[str] = Field(min_length=1, description="the columns that name a row; each needs a critical not-null rule")
     floor: str = Field(description="the rule that fails when the table is empty")
     source: str | None = Field(default=None, description="SELECT to judge in place of the table itself")
+    entity: str | None = Field(
+        default=None, description="conformed entity it is about; judged only where a source offers it"
+    )
     expectations: list[Expectation] = Field(min_length=2)
 
     @model_validator(mode="after")
@@ -99,6 +111,10 @@ class Suite(_Strict):
             raise ValueError(f"expectation names must be unique, these stand twice: {', '.join(twice)}")
         if self.place == "warehouse" and "." not in self.table and self.source is None:
             raise ValueError("place: warehouse needs table: <schema>.<table>, or a source")
+        if self.place == "conformed" and self.entity not in (None, self.table):
+            raise ValueError(f"entity {self.entity!r}: a conformed table is an entity itself, expected {self.table!r}")
+        if unknown := placeholders(self.source or "") - {*PARAMETERS, *UNIONS}:
+            raise ValueError(f"source names unknown {', '.join(f'{{{name}}}' for name in sorted(unknown))}")
         floor = next((rule for rule in self.expectations if rule.name == self.floor), None)
         if floor is None or floor.severity != "critical" or not _is_floor(floor):
             raise ValueError(
@@ -109,6 +125,11 @@ class Suite(_Strict):
         if bare := [column for column in self.key if column not in guarded]:
             raise ValueError(f"key columns without a critical {NOT_NULL}: {', '.join(bare)}")
         return self
+
+    @property
+    def about(self) -> str | None:
+        """The entity without which there is nothing to judge; None: there always is."""
+        return self.table if self.place == "conformed" else self.entity
 
     @property
     def relation(self) -> str:
@@ -130,7 +151,7 @@ def _is_floor(rule: Expectation) -> bool:
     return rule.type == ROWS
 
 
-class _UniqueKeys(yaml.SafeLoader):
+class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # in C where there is one
     """YAML whose repeated key is an error and not a silent overwrite."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -140,7 +161,8 @@ class _UniqueKeys(yaml.SafeLoader):
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
             seen.add(key)
-        return super().construct_mapping(node, deep=deep)
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
+        return mapping
 
 
 def read_suite(path: Path) -> Suite:
@@ -169,6 +191,30 @@ def read_suites(folder: Path = SUITES) -> list[Suite]:
     if not paths:
         raise ConfigError(f"no suites (*.yml) in {folder.name}/; a gate without rules would let everything pass")
     return [read_suite(path) for path in paths]
+
+
+def for_entities(suites: list[Suite], entities: Collection[str]) -> list[Suite]:
+    """What can be asked where `entities` are offered: no suite about another one, every union written out."""
+    offered = sorted(entities)
+    if not offered:
+        raise ConfigError("the gate was called without entities; nothing was judged")
+    unions = {name: _union(schema, columns, offered) for name, (schema, columns) in UNIONS.items()}
+    return [_written_out(suite, unions) for suite in suites if suite.about is None or suite.about in offered]
+
+
+def _union(schema: str, columns: tuple[str, ...], entities: list[str]) -> str:
+    parts = (f"select '{entity}' as entity, {', '.join(columns)} from {schema}.{entity}" for entity in entities)
+    return f"({' union all '.join(parts)})"
+
+
+def _written_out(suite: Suite, unions: dict[str, str]) -> Suite:
+    def write_out(sql: str | None) -> str | None:
+        for name, rows in unions.items():
+            sql = sql.replace(f"{{{name}}}", rows) if sql else sql
+        return sql
+
+    rules = [rule.model_copy(update={"query": write_out(rule.query)}) for rule in suite.expectations]
+    return suite.model_copy(update={"source": write_out(suite.source), "expectations": rules})
 
 
 def _key_path(location: tuple[int | str, ...]) -> str:

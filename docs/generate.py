@@ -67,7 +67,12 @@ OWN_TABLES: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
 
 STEPS = (
     ("staging/salesforce", "Staging: Salesforce", "Views. One vendor's columns renamed and cast, every load in sight."),
-    ("intermediate/identity", "Identity", "Which CRM accounts are partners, and what is known of them."),
+    (
+        "staging/files",
+        "Staging: files",
+        "Inlined. Templates cast, their words put into the common ones of `value_map`.",
+    ),
+    ("intermediate/identity", "Identity", "Which records are one partner, and what can be known of it."),
     ("intermediate/metrics", "Metrics", "What a partner did, quarter by quarter and window by window."),
     ("intermediate/scoring", "Scoring", "From values to points, dimensions and totals, for every policy at once."),
     ("intermediate/ladders", "Ladders", "From conditions to levels reached, earned and held."),
@@ -131,8 +136,18 @@ def text() -> str:
         "## Metrics\n\nThe catalogue. A policy may use any of these by name; the window is the policy's choice."
         "\n\n"
         + _table(
-            ["metric", "unit", "better", "what"],
-            [[f"`{row['metric']}`", row["unit"], row["direction"], row["definition"]] for row in metrics()],
+            ["metric", "dimension", "unit", "better", "what", "from"],
+            [
+                [
+                    f"`{row['metric']}`",
+                    row["dimension"].replace("_", " "),
+                    row["unit"],
+                    row["direction"],
+                    row["definition"],
+                    row["sources"].replace(";", ", "),
+                ]
+                for row in metrics()
+            ],
         )
     )
     parts.append(

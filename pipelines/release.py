@@ -47,6 +47,10 @@ RELEASED_TABLES: dict[str, tuple[str, ...]] = {
     "partner_level_history": ("quarter", "policy", "version", "ladder", "partner_id"),
     "partner_gates": ("quarter", "policy", "version", "ladder", "partner_id", "level", "alternative", "condition"),
     "segment_summary": ("quarter", "policy", "version", "ladder", "level_rank"),
+    "partner_funnel": ("quarter", "partner_id"),
+    "partner_overlap": ("quarter", "partner_id"),
+    "investment_plan": ("partner_number", "partner_id"),
+    "identity_review": ("source", "source_id", "reason"),
     "segment_movement": ("quarter", "policy", "version", "ladder", "from_level", "to_level", "action"),
 }
 _FILE, _FACTS, _MANIFEST, _NEWEST = "segments.duckdb", "candidate.json", "manifest.json", "newest"

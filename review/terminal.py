@@ -79,17 +79,22 @@ def roster(con: duckdb.DuckDBPyConnection, out: Console, *, limit: int, level: s
 
 
 def _sizes(con: duckdb.DuckDBPyConnection, out: Console) -> None:
-    grid = Table("ladder", "level", "partners", "share", "sourced won", "share of it", box=None, pad_edge=False)
+    grid = Table(
+        "ladder", "level", "partners", "share", "sourced won", "share of it", "hours entitled", "spent",
+        box=None, pad_edge=False,
+    )  # fmt: skip
     for row in con.execute(
         """
-        select s.ladder, s.level, s.partner_count, s.partner_share, s.sourced_won_amount, s.production_share
+        select s.ladder, s.level, s.partner_count, s.partner_share, s.sourced_won_amount, s.production_share,
+            s.hours_entitled, s.hours_spent
         from segment_summary as s
         where s.quarter = (select any_value(quarter) from partner_segments)
             and s.policy = (select any_value(policy) from partner_segments)
         order by s.ladder, s.level_rank
         """
     ).fetchall():
-        grid.add_row(row[0], row[1], f"{row[2]:,}", _share(row[3]), _amount(row[4]), _share(row[5]))
+        hours = ("" if value is None else _amount(value) for value in row[6:8])
+        grid.add_row(row[0], row[1], f"{row[2]:,}", _share(row[3]), _amount(row[4]), _share(row[5]), *hours)
     out.print()
     out.print(grid)
 
@@ -127,9 +132,46 @@ def partner_story(con: duckdb.DuckDBPyConnection, out: Console, wanted: str) -> 
         f"influenced won {_amount(partner['influenced_won_amount'])}, "
         f"sourced pipeline {_amount(partner['sourced_pipeline_amount'])} in the policy's window"
     )
+    _around(con, out, partner)
     _score(con, out, partner)
     _bars(con, out, partner)
     _history(con, out, partner)
+
+
+def _around(con: duckdb.DuckDBPyConnection, out: Console, partner: dict[str, Any]) -> None:
+    """What account mapping, portal and calendars say of the partner, a line each; nothing where nobody can know."""
+    key = [partner["partner_id"], partner["quarter"]]
+    out.print(f"  known to {partner['systems']}; manager {partner['manager'] or 'unknown'}", markup=False)
+    plan = con.execute(
+        "select hours_entitled, hours_spent, meetings_held, cast(last_touch as varchar) from investment_plan "
+        "where partner_id = $1 and quarter = $2",
+        key,
+    ).fetchone()
+    if plan and plan[1] is not None:
+        entitled = "" if plan[0] is None else f" of {_amount(plan[0])} entitled"
+        out.print(
+            f"  time     {_amount(plan[1], digits=1)} hours{entitled} in the quarter, {plan[2]} meetings, "
+            f"last {plan[3] or 'never'}"
+        )
+    overlap = con.execute(
+        "select overlap_accounts, icp_overlap_accounts, whitespace_accounts, unique_reach_accounts "
+        "from partner_overlap where partner_id = $1 and quarter = $2",
+        key,
+    ).fetchone()
+    if overlap:
+        out.print(
+            f"  overlap  {_amount(overlap[0])} accounts, {_amount(overlap[1])} of the ideal profile, "
+            f"{_amount(overlap[2])} white space, {_amount(overlap[3])} reached by no other partner"
+        )
+    funnel = con.execute(
+        "select sum(registered), sum(accepted), sum(declined), sum(won) from partner_funnel "
+        "where partner_id = $1 and quarter = $2",
+        key,
+    ).fetchone()
+    if funnel and funnel[0] is not None:
+        out.print(f"  portal   {funnel[0]} registered, {funnel[1]} accepted, {funnel[2]} declined, {funnel[3]} won")
+    for row in con.execute("select source, detail from identity_review where partner_id = $1", key[:1]).fetchall():
+        out.print(f"  review   {row[0]}: {row[1]}", markup=False)
 
 
 def _score(con: duckdb.DuckDBPyConnection, out: Console, partner: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,8 +27,18 @@ PARAMETERS: dict[str, Any] = {
     "previous_partner_count": 4,
 }
 
-BAD_PARAMETERS = {**PARAMETERS, "known_at": datetime(2026, 4, 1), "previous_partner_count": 1000}
-"""The run may know only what was loaded until April, and the last release had many more partners."""
+ENTITIES = ("accounts", "deal_registrations", "opportunities", "opportunity_partners")
+"""What the sources of the seeds offer."""
+
+BAD_PARAMETERS = {
+    **PARAMETERS,
+    "known_at": datetime(2026, 4, 1),
+    "previous_partner_count": 1000,
+    "pseudo_partners": ("Pseudo",),
+    "suppress_overlap_below": 5,
+}
+"""The run may know only what was loaded until April, the last release had many more partners, and small counts are
+kept back."""
 
 
 class Pair(NamedTuple):
@@ -48,13 +58,21 @@ class Pair(NamedTuple):
         shutil.copy(SUITES / f"{suite}.yml", folder)
         return self.judge(suites=folder, **parameters)
 
-    def judge(self, *, suites: Path | None = None, candidate_hash: str = "sha", **parameters: Any) -> Verdict:
+    def judge(
+        self,
+        *,
+        suites: Path | None = None,
+        candidate_hash: str = "sha",
+        entities: Collection[str] = ENTITIES,
+        **parameters: Any,
+    ) -> Verdict:
         """The gate's verdict on this pair."""
         chosen = {"suites": suites} if suites else {}
         return judge(
             warehouse=self.warehouse,
             candidate=self.candidate,
             parameters={**PARAMETERS, **parameters},
+            entities=entities,
             candidate_hash=candidate_hash,
             **chosen,
         )

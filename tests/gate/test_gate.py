@@ -16,7 +16,7 @@ from data_quality.gate import judge
 from data_quality.suite import SUITES
 from data_quality.verdict import Result, Verdict
 from pipelines.errors import ConfigError, InputError
-from tests.gate.conftest import BAD_PARAMETERS, PARAMETERS, Pair
+from tests.gate.conftest import BAD_PARAMETERS, ENTITIES, PARAMETERS, Pair
 
 FAILS = "type: UnexpectedRowsExpectation, query: select partner_id from candidate.partner_segments"
 HOLDS = "type: UnexpectedRowsExpectation, query: select partner_id from candidate.partner_segments where false"
@@ -117,7 +117,13 @@ def test_no_rules_are_no_permission(good: Pair, tmp_path: Path) -> None:
 def test_a_missing_parameter_is_named(good_files: Pair) -> None:
     given = {name: value for name, value in PARAMETERS.items() if name != "known_at"}
     with pytest.raises(ConfigError, match="known_at"):
-        judge(warehouse=good_files.warehouse, candidate=good_files.candidate, parameters=given, candidate_hash="sha")
+        judge(
+            warehouse=good_files.warehouse,
+            candidate=good_files.candidate,
+            parameters=given,
+            entities=ENTITIES,
+            candidate_hash="sha",
+        )
 
 
 def test_a_verdict_is_bound_to_the_candidate_it_was_asked_about(good_verdict: Verdict) -> None:
@@ -269,3 +275,43 @@ def test_a_shrinking_roster_is_questioned_and_half_a_roster_refused(
 def test_every_suite_file_is_read_by_the_gate(good_verdict: Verdict) -> None:
     judged = {result.suite for result in good_verdict.results} - {"gate"}
     assert judged == {path.stem for path in SUITES.glob("*.yml")}
+
+
+def test_what_no_source_offers_is_not_judged_and_its_table_may_be_missing(good: Pair) -> None:
+    for entity in ("opportunities", "opportunity_partners"):
+        good.change(f"drop table conformed.{entity}; drop table quarantine.{entity}", candidate=False)
+    good.change("drop table metrics.production_reconciliation", candidate=False)
+    verdict = good.judge(entities=("accounts", "deal_registrations"))
+    judged = {result.suite for result in verdict.results}
+    assert {"accounts", "entities", "quarantine"} <= judged
+    assert not judged & {"opportunities", "opportunity_partners", "reconciliation"}
+    assert not any(result.raised for result in verdict.results)
+
+
+def test_what_a_source_could_offer_and_never_did_is_not_missed(good: Pair, tmp_path: Path) -> None:
+    for suite in ("accounts", "opportunities", "opportunity_partners"):
+        good.change(f"delete from conformed.{suite}", candidate=False)
+    good.change("delete from deployment.capabilities", candidate=False)
+    for suite in ("accounts", "opportunities", "opportunity_partners"):
+        verdict = good.judge_by(suite, tmp_path)
+        assert [result.sentence() for result in verdict.failures() if result.suite == suite] == []
+
+
+def test_every_entity_that_is_offered_is_in_the_unions(good: Pair, tmp_path: Path) -> None:
+    good.change(
+        "insert into quarantine.deal_registrations values "
+        "('prm', 'q', 'no_exchange_rate', 'deal_registrations.csv row 2: no rate for SEK on 2026-05-01', null)",
+        candidate=False,
+    )
+
+    def failed(entities: tuple[str, ...]) -> set[str]:
+        verdict = good.judge_by("quarantine", tmp_path, entities=entities)
+        return {result.expectation for result in verdict.failures() if result.suite == "quarantine"}
+
+    assert {"every_currency_has_a_rate", "nothing_was_set_aside", "share_is_believable"} <= failed(ENTITIES)
+    assert failed(tuple(entity for entity in ENTITIES if entity != "deal_registrations")) == set()
+
+
+def test_a_gate_without_entities_judges_nothing(good_files: Pair) -> None:
+    with pytest.raises(ConfigError, match="without entities"):
+        good_files.judge(entities=())

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from data_quality.parameters import as_sql, in_sql, in_words
-from data_quality.suite import read_suite, read_suites
+from data_quality.parameters import as_sql, in_sql, in_words, placeholders
+from data_quality.suite import for_entities, read_suite, read_suites
 from pipelines.errors import ConfigError
 
 FLOOR: dict[str, Any] = {
@@ -78,6 +78,8 @@ def test_a_sound_suite_is_read(tmp_path: Path) -> None:
         ([FLOOR, KEY, {**ROWS, "query": "select {quartre}"}], {}, r"query names unknown \{quartre\}"),
         ([FLOOR, KEY, {**ROWS, "says": "rows of {batch}"}], {}, r"says names unknown \{batch\}"),
         ([FLOOR, KEY], {"place": "moon"}, "things.yml: place: "),
+        ([FLOOR, KEY], {"source": "select * from {believed}"}, r"source names unknown \{believed\}"),
+        ([FLOOR, KEY], {"place": "conformed", "entity": "leads"}, "expected 'things'"),
         ([FLOOR, KEY], {"place": "warehouse"}, "needs table: <schema>.<table>"),
         ([FLOOR, KEY], {"table": "others"}, "a released table's suite bears its name"),
         ([FLOOR, KEY], {"suite": "others"}, "expected the file's name 'things'"),
@@ -127,3 +129,18 @@ def test_a_value_becomes_a_literal_that_cannot_end_itself() -> None:
 def test_an_unknown_placeholder_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"unknown placeholder \{quartre\}"):
         in_sql("{quartre}", {"quarter": "2026Q2"})
+
+
+def test_a_union_names_every_entity_once_and_in_one_order(tmp_path: Path) -> None:
+    rule = {**ROWS, "query": "select * from {quarantine_rows} as q inner join {believed_rows} as b using (source_id)"}
+    (suite,) = for_entities([read_suite(write(tmp_path, FLOOR, KEY, rule))], {"b", "a"})
+    query = suite.expectations[-1].query or ""
+    assert "select 'a' as entity, source, source_id, reject_reason, reject_detail from quarantine.a union all" in query
+    assert query.index("from conformed.a") < query.index("from conformed.b")
+    assert placeholders(query) == set()
+
+
+def test_a_suite_about_an_entity_is_left_out_where_nobody_offers_it(tmp_path: Path) -> None:
+    suite = read_suite(write(tmp_path, place="warehouse", table="metrics.things", entity="a"))
+    assert for_entities([suite], ["b"]) == []
+    assert [kept.suite for kept in for_entities([suite], ["a", "b"])] == ["things"]

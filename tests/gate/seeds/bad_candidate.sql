@@ -112,3 +112,61 @@ insert into segment_movement by name
 select * replace ('jumped' as action, 'a@b' as version) from segment_movement
 where to_level = 'gold' and quarter = '2026Q2' and ladder = 'tier' and action = 'entered';
 insert into segment_movement by name select * from segment_movement where to_level = 'strategic';
+
+-- partner_funnel
+insert into partner_funnel by name
+select * replace (null as partner_id) from partner_funnel where partner_id = 'p4';
+insert into partner_funnel by name
+select * replace (null as quarter) from partner_funnel where partner_id = 'p4';
+insert into partner_funnel by name
+select * replace (null as partner_number) from partner_funnel where partner_id = 'p4';
+insert into partner_funnel by name
+select * replace ('p9' as partner_id, -1 as won, 0.5 as acceptance_rate, -2 as decision_days, 'a@b' as partner_name)
+from partner_funnel where partner_id = 'p1';
+insert into partner_funnel by name select * from partner_funnel where partner_id = 'p2';
+update partner_funnel set accepted = 0, declined = 0 where quarter = '2026Q2';
+
+-- partner_overlap
+insert into partner_overlap by name
+select * replace (null as partner_id) from partner_overlap where partner_id = 'p4';
+insert into partner_overlap by name
+select * replace (null as quarter) from partner_overlap where partner_id = 'p4';
+insert into partner_overlap by name
+select * replace (null as partner_number) from partner_overlap where partner_id = 'p4';
+insert into partner_overlap by name
+select * replace ('p9' as partner_id, 90 as icp_overlap_accounts, 'a@b' as partner_name)
+from partner_overlap where partner_id = 'p1';
+insert into partner_overlap by name
+select * replace ('p8' as partner_id, 'counts' as rests_on, 3 as overlap_customers)
+from partner_overlap where partner_id = 'p1';
+insert into partner_overlap by name select * from partner_overlap where partner_id = 'p2';
+delete from partner_overlap where partner_id = 'p3';
+
+-- investment_plan
+insert into investment_plan by name
+select * replace (null as partner_id) from investment_plan where partner_id = 'p4';
+insert into investment_plan by name
+select * replace (null as partner_number) from investment_plan where partner_id = 'p4';
+insert into investment_plan by name
+select * replace ('p9' as partner_id, 'Pseudo' as partner_name, 'a@b' as owner, 5000 as hours_entitled)
+from investment_plan where partner_id = 'p1';
+insert into investment_plan by name
+select * replace ('platinum' as segment) from investment_plan where partner_id = 'p2';
+
+-- identity_review
+insert into identity_review by name
+select * replace (null as source) from identity_review where true;
+insert into identity_review by name
+select * replace (null as source_id) from identity_review where true;
+insert into identity_review by name
+select * replace (null as reason) from identity_review where true;
+insert into identity_review by name
+select * replace ('looks_odd' as reason, null as detail, 'a@b' as partner_name) from identity_review where reason is not null limit 1;
+insert into identity_review by name
+select * replace ('crosswalk_unmatched' as reason) from identity_review where reason = 'one_system_only' limit 1;
+insert into identity_review by name
+select o.* replace ('prm' as source, 'r' || n as source_id) from identity_review as o cross join range(1, 9) as t (n)
+where reason = 'one_system_only' and source = 'prm' and source_id = 'r11';
+insert into identity_review by name select * from identity_review where reason = 'looks_odd';
+update identity_review set partner_id = 'p99' where partner_id = 'p11';
+

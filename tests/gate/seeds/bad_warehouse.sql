@@ -52,6 +52,10 @@ insert into conformed.opportunity_partners by name
 select * replace ('b3' as source_id, 'no_such' as account_id) from conformed.opportunity_partners
 where source_id = 'x5' and source = 'crm';
 
+-- entities: a source nobody said could know of registrations
+insert into conformed.deal_registrations by name
+select * replace ('crm' as source, null as is_deleted) from conformed.deal_registrations limit 1;
+
 -- loads: everything was last loaded before the quarter ended, and even that later than the run may know
 update deployment.loads set known_at = timestamp '2026-05-01 00:00:00';
 insert into deployment.loads by name
@@ -73,6 +77,8 @@ from deployment.loads where source = 'crm' and table_name = 'opportunities' and 
 insert into quarantine.opportunities values
   ('crm', 'q1', 'no_exchange_rate', 'Opportunity.csv row 7: no rate for CHF on 2026-05-01', null),
   ('crm', 'o1', 'amount_is_not_a_number', 'Opportunity.csv row 8: amount is abc', null);
+insert into quarantine.deal_registrations values
+  ('prm', 'q3', 'no_exchange_rate', 'deal_registrations.csv row 9: no rate for SEK on 2026-05-01', null);
 insert into quarantine.accounts values (null, 'q2', 'duplicate_id', null, null);
 
 -- reconciliation

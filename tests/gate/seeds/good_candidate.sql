@@ -91,3 +91,36 @@ select history.quarter, 'acme' as policy, '2026-01' as version, ladder, coalesce
 from partner_level_history as history
 inner join partners on partners.partner_id = history.partner_id and partners.quarter = history.quarter
 group by all;
+
+create table partner_funnel as
+select partner_id, partner_number, partner_name, quarter, 30::bigint as registered, 20::bigint as accepted,
+  5::bigint as declined, 10::bigint as won, 0.8::double as acceptance_rate, 0.5::double as won_per_accepted,
+  3.5::double as decision_days, 'acme' as policy, '2026-01' as version
+from partners;
+
+create table partner_overlap as
+select partner_id, partner_number, partner_name, quarter, 'accounts' as rests_on, 60::bigint as overlap_accounts,
+  30::bigint as icp_overlap_accounts, 12::bigint as unique_reach_accounts, 18::bigint as overlap_customers,
+  6::bigint as whitespace_accounts,
+  6::bigint as own_customers_their_customers,
+  6::bigint as own_customers_their_open_opportunities,
+  6::bigint as own_customers_their_prospects,
+  6::bigint as own_open_opportunities_their_customers,
+  6::bigint as own_open_opportunities_their_open_opportunities,
+  6::bigint as own_open_opportunities_their_prospects,
+  6::bigint as own_prospects_their_customers,
+  6::bigint as own_prospects_their_open_opportunities,
+  6::bigint as own_prospects_their_prospects,
+  null::decimal(28, 4) as overlap_open_amount, false as is_suppressed, 'acme' as policy, '2026-01' as version
+from partners;
+
+create table investment_plan as
+select partner_id, partner_number, partner_name, quarter, segment, 'shared' as partner_manager, 'Kim' as owner,
+  40::decimal(18, 4) as hours_entitled, 10::decimal(18, 4) as hours_spent, 30::decimal(18, 4) as hours_gap,
+  5::bigint as meetings_held, date '2026-06-01' as last_touch, policy, version
+from partner_segments;
+
+create table identity_review as
+select 'prm' as source, 'r11' as source_id, 'prm' as kind, 'p11' as partner_id, 'P-11' as partner_number,
+  'Elm' as partner_name, 'elm.example' as domain, 'DE' as country, true as is_on_roster, 'one_system_only' as reason,
+  'no other system knows it' as detail, '2026Q2' as quarter, 'acme' as policy, '2026-01' as version;

@@ -33,10 +33,22 @@ select 'crm' as source, 'x' || n as source_id, timestamp '2026-07-01 06:00:00' a
   'sourced' as role, true as is_primary
 from range(1, 9) as t (n);
 
+-- An entity that has no suite of its own: what holds of all entities holds of it.
+create table conformed.deal_registrations as
+select 'prm' as source, 'd' || n as source_id, timestamp '2026-07-01 06:00:00' as extracted_at, false as is_deleted,
+  false as is_test, 'p' || n as partner_id
+from range(1, 4) as t (n);
+
 create table quarantine.accounts (
   source varchar, source_id varchar, reject_reason varchar, reject_detail varchar, extracted_at timestamp);
 create table quarantine.opportunities as from quarantine.accounts;
 create table quarantine.opportunity_partners as from quarantine.accounts;
+create table quarantine.deal_registrations as from quarantine.accounts;
+
+create table deployment.capabilities as
+select source, entity
+from (values ('crm', 'accounts'), ('crm', 'opportunities'), ('crm', 'opportunity_partners'),
+  ('prm', 'deal_registrations')) as t (source, entity);
 
 create table deployment.loads as
 select 'crm' as source, 'salesforce' as connector, table_name, 'l1' as load_id,
@@ -86,3 +98,15 @@ create table deployment.quarters as
 select n::integer as quarter_index, quarter, quarter_start::date as quarter_start, quarter_end::date as quarter_end
 from (values (0, '2026Q1', '2026-01-01', '2026-03-31'), (1, '2026Q2', '2026-04-01', '2026-06-30'))
   as t (n, quarter, quarter_start, quarter_end);
+
+create schema identity;
+create table identity.partner_knowledge as
+select 'p' || n as partner_id, entity
+from range(1, 5) as t (n) cross join (values ('deal_registrations'), ('account_overlaps'), ('meetings')) as e (entity);
+create table identity.partner_links as
+select source, 'r' || n as source_id, source as kind, 'p' || n as partner_id
+from range(1, 12) as t (n) cross join (values ('crm'), ('prm')) as s (source)
+where source = 'prm' or n < 11;
+create table policy.capacity as
+select 'acme' as policy, '2026-01' as version, 4 as partner_managers, 40.0 as hours_per_week, 12.0 as weeks,
+  0.7 as utilisation;
