@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,17 @@ from dagster import AssetCheckExecutionContext, AssetExecutionContext
 from dagster_dbt import dbt_assets
 
 from assets.names import Addresses, address, step_of
-from data_quality.releasing import Judged, judge_candidate, read_judged, refuse_unless_good, release_judged
-from data_quality.suite import Suite, read_suites
+from data_quality.releasing import (
+    Judged,
+    judge_candidate,
+    offered_entities,
+    read_judged,
+    refuse_unless_good,
+    release_judged,
+)
+from data_quality.suite import Suite, for_entities, read_suites
 from demo.salesforce_export import write_salesforce_export
+from demo.sample_company import write_sample_company
 from pipelines import lake
 from pipelines.connector import Instance, instances
 from pipelines.errors import ConfigError, SegmentsError
@@ -50,6 +58,8 @@ class Journal:
     candidate: Candidate | None = None
     judged: Judged | None = None
     released: Released | None = None
+    earlier: list[Released] = field(default_factory=list)
+    """Releases of earlier quarters that were made up for before this one."""
 
     def of(self, run_id: str) -> "Journal":
         """This journal, emptied when another execution begins: a process may execute the graph more than once."""
@@ -87,6 +97,8 @@ def partitions_of(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
     """Fiscal quarters as partitions; a partition is the quarter's first day, written 2026-07-01."""
     months = sorted((settings.fiscal_calendar.first_month - 1 + 3 * n) % 12 + 1 for n in range(4))
     first = settings.calendar.spine(settings.quarter(), settings.history_quarters)[0]
+    if settings.first_release:
+        first = min(first, settings.calendar.parse(settings.first_release))
     return dg.TimeWindowPartitionsDefinition(
         start=first.first_day.isoformat(),
         fmt="%Y-%m-%d",
@@ -96,15 +108,17 @@ def partitions_of(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
 
 
 def provide_sample(settings: Settings) -> None:
-    """Write the sample company's export where the deployment asks for one; nothing to do when it is there already."""
+    """Write the sample company's exports where the deployment asks for them; nothing to do when they are there."""
     if settings.sample is None:
         return
     folder = settings.folder("inputs")
-    wanted = settings.sample.model_dump_json()
+    sample = settings.sample
+    wanted = sample.model_dump_json()
     stamp = folder / "sample.json"
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return
-    counts = write_salesforce_export(folder, seed=settings.sample.seed, partners=settings.sample.partners)
+    write = write_sample_company if sample.shape == "templates" else write_salesforce_export
+    counts = write(folder, seed=sample.seed, partners=sample.partners)
     stamp.write_text(wanted, encoding="utf-8")
     emit("sample_written", f"sample company written to {folder}", folder=str(folder), **counts)
 
@@ -129,7 +143,7 @@ def define(settings: Settings, options: Options | None = None) -> Graph:
         _candidate(settings, partitions, asked, journal),
         _release(settings, partitions, asked, journal),
     ]
-    checks = _judgement(settings, partitions, asked, journal)
+    checks = _judgement(settings, offered_entities(sources), partitions, asked, journal)
     everything = dg.AssetSelection.all()
     quarterly = dg.define_asset_job("quarterly_release", selection=everything)
     rehearsal = dg.define_asset_job(
@@ -255,7 +269,7 @@ def _definition(
         with told("define", settings), writer(Places.of(settings)):
             run = run_of(settings, context.partition_key, asked)
             journal.of(context.run.run_id).run = run
-            lay_inputs(run)
+            _tell_moment(run, lay_inputs(run))
             rows = row_counts(run.places)
         for schema, table in [*keys, ("released", "decisions")]:
             yield dg.MaterializeResult(
@@ -335,24 +349,28 @@ def _candidate(
 
 
 def _judgement(
-    settings: Settings, partitions: dg.TimeWindowPartitionsDefinition, asked: Options, journal: Journal
+    settings: Settings,
+    entities: list[str],
+    partitions: dg.TimeWindowPartitionsDefinition,
+    asked: Options,
+    journal: Journal,
 ) -> dg.AssetChecksDefinition:
-    suites = read_suites()
+    suites = [(suite, _judged_asset(suite, entities)) for suite in for_entities(read_suites(), entities)]
     candidates = [address("candidate", table) for table in RELEASED_TABLES]
 
     @dg.multi_asset_check(
         name="judge",
         specs=[
             dg.AssetCheckSpec(
-                name=_check_name(suite, rule.name),
-                asset=_judged_asset(suite),
-                additional_deps=[key for key in candidates if key != _judged_asset(suite)],
+                name=_check_name(suite, asset, rule.name),
+                asset=asset,
+                additional_deps=[key for key in candidates if key != asset],
                 description=rule.says,
                 # Only checks of a candidate may block: conformed tables lie above it, so that would be a circle. The
                 # release step refuses for any of them.
                 blocking=rule.severity == "critical" and suite.place == "candidate",
             )
-            for suite in suites
+            for suite, asset in suites
             for rule in suite.expectations
         ],
         pool=WRITER_POOL,
@@ -364,12 +382,12 @@ def _judgement(
             judged = judge_candidate(run, so_far.candidate or read_candidate(run.places))
         so_far.judged = judged
         results = {(result.suite, result.expectation): result for result in judged.verdict.results}
-        for suite in suites:
+        for suite, asset in suites:
             for rule in suite.expectations:
                 result = results[suite.suite, rule.name]
                 yield dg.AssetCheckResult(
-                    asset_key=_judged_asset(suite),
-                    check_name=_check_name(suite, rule.name),
+                    asset_key=asset,
+                    check_name=_check_name(suite, asset, rule.name),
                     passed=result.success,
                     severity=(
                         dg.AssetCheckSeverity.ERROR
@@ -383,18 +401,19 @@ def _judgement(
     return judgement
 
 
-def _judged_asset(suite: Suite) -> dg.AssetKey:
-    if suite.place == "candidate":
-        return address("candidate", suite.table)
-    if suite.place == "conformed":
-        return address("conformed", suite.table)
+def _judged_asset(suite: Suite, entities: list[str]) -> dg.AssetKey:
+    if suite.place in ("candidate", "conformed"):
+        return address(suite.place, suite.table)
     schema, _, table = suite.table.rpartition(".")
-    return address(schema, table) if schema else address("quarantine", "opportunities")
+    if schema:
+        return address(schema, table)
+    # A suite over a whole schema; Dagster hangs a check on one asset, so it stands at the first entity's.
+    return address(suite.table, f"{entities[0]}_set_aside" if suite.table == "quarantine" else entities[0])
 
 
-def _check_name(suite: Suite, rule: str) -> str:
+def _check_name(suite: Suite, asset: dg.AssetKey, rule: str) -> str:
     """The rule's name; with the suite's where the suite is not the asset's own."""
-    return rule if _judged_asset(suite).path[-1] == suite.suite else f"{suite.suite}__{rule}"
+    return rule if asset.path[-1] == suite.suite else f"{suite.suite}__{rule}"
 
 
 def _partition_of(settings: Settings, context: Any) -> str:
@@ -448,9 +467,27 @@ def _release(
 
 
 def run_of(settings: Settings, partition: str, asked: Options) -> Run:
-    """The run a partition stands for."""
-    label = settings.calendar.quarter_of(datetime.fromisoformat(partition).date()).label
-    return plan(settings, quarter=label, known_at=asked.known_at)
+    """The run a partition stands for, with what it may know."""
+    quarter = settings.calendar.quarter_of(datetime.fromisoformat(partition).date())
+    return plan(settings, quarter=quarter.label, known_at=asked.known_at or settings.known_for(quarter))
+
+
+def _tell_moment(run: Run, used: list[lake.Load]) -> None:
+    """Say which quarter begins and what it knows."""
+
+    def words(moment: datetime) -> str:
+        return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+    newest = max((load.known_at for load in used), default=None)
+    emit(
+        "quarter_begun",
+        f"{run.quarter.label} from "
+        + (f"what was known by {words(run.known_at)}" if run.known_at else "all there is")
+        + (f", the newest of {words(newest)}" if newest else ", which is nothing"),
+        quarter=run.quarter.label,
+        known_at=run.known_at,
+        newest=newest,
+    )
 
 
 @contextmanager

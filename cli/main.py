@@ -19,6 +19,7 @@ import duckdb
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperGroup
 
 from cli.reporter import Mode, Reporter
 from pipelines import release as releases_room
@@ -26,6 +27,7 @@ from pipelines.connector import available, find
 from pipelines.errors import ConfigError, InputError, SegmentsError
 from pipelines.settings import Settings, read_settings
 from pipelines.template import TEMPLATE
+from pipelines.templates import write_templates
 from pipelines.warehouse import Places, quoted
 
 app = typer.Typer(
@@ -109,7 +111,7 @@ def check(config: Config = None, data: Data = None) -> None:
         if policy.key != run.active.key:
             _out.print(f"  beside it {policy.key}")
     for instance in run.sources:
-        _out.print(f"  source    {instance.name} ({instance.connector.name}, {instance.connector.kind})")
+        _out.print(f"  source    {instance.name} ({instance.connector.name}, {instance.kind})")
     _out.print(f"  state     {run.places.state}")
 
 
@@ -136,7 +138,8 @@ def run(
 ) -> None:
     """Extract, shape, judge and release one quarter: the same graph as in the UI, in this process.
 
-    Running again with the same inputs changes nothing. A refusal or a failure leaves the last release readable.
+    With `first_release` in the deployment file, quarters without a release are made up for before. Running again with
+    the same inputs changes nothing. A refusal or a failure leaves the last release readable.
     """
     started = time.perf_counter()
     mode: Mode = "json" if as_json else "quiet" if quiet else "verbose" if verbose else "normal"
@@ -160,13 +163,18 @@ def run(
     seconds = time.perf_counter() - started
     done, candidate = journal.released, journal.candidate
     if as_json:
-        result = {"event": "ended", "exit_code": 0, "seconds": round(seconds, 2)}
-        print(
-            json.dumps(
-                {**result, "release": done.release if done else None, "candidate": candidate and candidate.release}
-            )
-        )
+        result = {
+            "event": "ended",
+            "exit_code": 0,
+            "seconds": round(seconds, 2),
+            "release": done.release if done else None,
+            "candidate": candidate.release if candidate else None,
+            "earlier": [earlier.release for earlier in journal.earlier],
+        }
+        print(json.dumps(result))
     elif done:
+        for earlier in journal.earlier:
+            _out.print(f"{earlier.release}  released, made up for with what was known on its release day")
         state = "released" if done.is_new else "unchanged, the same inputs give the same release"
         _out.print(f"{done.release}  {state}  ({seconds:.1f} s)")
     elif candidate:
@@ -264,26 +272,72 @@ def rollback(
     _out.print(f"{done.release} is the current release again (it was {done.previous})")
 
 
-@app.command()
+class _SourcesGroup(TyperGroup):
+    """`segments sources NAME` is short for `segments sources describe NAME`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command of the first word; any word that is none is a connector's name."""
+        words = args if not args or args[0] in self.commands or args[0].startswith("-") else ["describe", *args]
+        return super().resolve_command(ctx, words)
+
+
+sources_app = typer.Typer(
+    cls=_SourcesGroup,
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    help="The connectors there are; with a name, its tables and options; `template` writes files to fill in.",
+)
+app.add_typer(sources_app, name="sources")
+
+
+@sources_app.callback(invoke_without_command=True)
+def sources(context: typer.Context) -> None:
+    """The connectors there are; with a name, its tables and options; `template` writes files to fill in."""
+    if context.invoked_subcommand is None:
+        sources_list()
+
+
+@sources_app.command("list")
 @_guarded
-def sources(name: Annotated[str | None, typer.Argument(help="A connector.")] = None) -> None:
-    """The connectors there are; with a name, its tables and options."""
-    if name is None:
-        grid = Table("connector", "kind", "feeds", box=None, pad_edge=False)
-        for found in available():
-            connector = find(found)
-            entities = [entity for entity in connector.entities if entity != "rejected_lines"]
-            grid.add_row(connector.name, connector.kind, ", ".join(entities))
-        _out.print(grid)
-        return
+def sources_list() -> None:
+    """The connectors there are, and the entities they feed."""
+    grid = Table("connector", "kind", "feeds", box=None, pad_edge=False)
+    for found in available():
+        connector = find(found)
+        entities = [entity for entity in connector.entities if entity != "rejected_lines"]
+        grid.add_row(connector.name, connector.kind, ", ".join(entities))
+    _out.print(grid)
+
+
+@sources_app.command("describe")
+@_guarded
+def sources_describe(name: Annotated[str, typer.Argument(help="A connector.")]) -> None:
+    """Tables and options of one connector."""
     connector = find(name)
     _out.print(f"{connector.name} ({connector.kind})\noptions:")
     for option, field in connector.options.model_fields.items():
-        default = field.get_default(call_default_factory=True)
+        default = "to be said" if field.is_required() else field.get_default(call_default_factory=True)
         _out.print(f"  {option}: {field.description} (default: {default})", markup=False)
     _out.print("tables:")
     for table in connector.tables:
         _out.print(f"  {table.name}: needs {', '.join(table.required)}; uses {', '.join(table.columns)}", markup=False)
+    if connector.kind == "any":
+        _out.print("what every column is: segments sources template --to FOLDER writes it beside files to fill in")
+
+
+@sources_app.command("template")
+@_guarded
+def sources_template(
+    entities: Annotated[list[str] | None, typer.Argument(help="Entities; default: all of the kind.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="crm, account_mapping or prm; default: every kind in its own folder.")
+    ] = None,
+    to: Annotated[Path, typer.Option("--to", help="Folder; made if missing.")] = Path("templates"),
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+) -> None:
+    """Write CSV files with nothing but their header, to fill in for the connector `files`, and a README of columns."""
+    for path in write_templates(to, kind=kind, entities=entities or [], force=force):
+        _out.print(str(path), markup=False)
 
 
 def _settings(config: Path | None, data: Path | None = None) -> Settings:

@@ -17,6 +17,8 @@ Mode = Literal["normal", "verbose", "quiet", "json"]
 _STEP = {
     "sample_written": "demo",
     "table_landed": "extract",
+    "quarter_begun": "quarter",
+    "quarter_skipped": "quarter",
     "table_built": "shape",
     "candidate_built": "candidate",
     "expectation_failed": "judge",

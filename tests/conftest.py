@@ -1,4 +1,4 @@
-"""What several test folders share: the real rows, one built sample company, one built AdventureWorks channel."""
+"""What several test folders share: the sample company, built whole and as its CRM alone, and AdventureWorks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden"
+SALESFORCE = ROOT / "examples" / "salesforce-export" / "segments.yml"
+"""The sample company's CRM alone, and one quarter: the deployment for tests that need any release, as it is quick."""
 AW_FOLDER = ROOT.parent / "shared" / "data" / "adventureworks_salesforce_export"
 
 
@@ -95,7 +97,10 @@ def adventureworks(adventureworks_rows: Path, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """The sample company released once, with the test policies evaluated beside its own. Read it, do not change it."""
+    """The sample company's Salesforce export released once, with the test policies evaluated beside its own.
+
+    Read it, do not change it. The whole company is `company`.
+    """
     folder = tmp_path_factory.mktemp("sample")
     policies = folder / "policies"
     shutil.copytree(ROOT / "policies", policies)
@@ -107,9 +112,17 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     ]
     made = deployment_in(
         folder,
-        ROOT / "segments.yml",
+        SALESFORCE,
         policy={"active": "sample-programme", "compare": names},
         paths={"policies_absolute": policies},
     )
+    made.segments("run", "--quiet")
+    return made
+
+
+@pytest.fixture(scope="session")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """The whole sample company, all three systems and both quarters, released once. Read it, do not change it."""
+    made = deployment_in(tmp_path_factory.mktemp("company"), ROOT / "segments.yml")
     made.segments("run", "--quiet")
     return made

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import SALESFORCE
+
 ROOT = Path(__file__).resolve().parents[2]
 GUARD = Path(__file__).parent / "guard"
 
@@ -65,7 +67,7 @@ def test_the_guard_lets_a_process_talk_to_its_own_machine(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_a_whole_run_asks_nobody_outside_this_machine_for_anything(tmp_path: Path) -> None:
-    deployment = yaml.safe_load((ROOT / "segments.yml").read_text(encoding="utf-8"))
+    deployment = yaml.safe_load(SALESFORCE.read_text(encoding="utf-8"))
     deployment["sample"]["partners"] = 12
     deployment["pseudo_partners"] = []
     deployment["paths"] = {"inputs": "inputs", "state": "data", "policies": str(ROOT / "policies")}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Deployment, deployment_in, segments
+from tests.conftest import ROOT, SALESFORCE, Deployment, deployment_in, segments
 
 
 def test_help_teaches_the_way() -> None:
@@ -79,7 +79,7 @@ def test_releases_lists_the_chain(sample: Deployment) -> None:
 
 
 def test_json_mode_is_one_object_a_line_and_ends_with_the_exit_code(tmp_path: Path) -> None:
-    made = deployment_in(tmp_path, ROOT / "segments.yml", sample=None)
+    made = deployment_in(tmp_path, SALESFORCE, sample=None)
     done = made.segments("run", "--json", check=False)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 3
@@ -89,14 +89,14 @@ def test_json_mode_is_one_object_a_line_and_ends_with_the_exit_code(tmp_path: Pa
 
 
 def test_nothing_released_yet_says_what_to_do(tmp_path: Path) -> None:
-    made = deployment_in(tmp_path, ROOT / "segments.yml")
+    made = deployment_in(tmp_path, SALESFORCE)
     done = made.segments("show", check=False)
     assert done.returncode == 3
     assert "segments run" in done.stderr
 
 
 def test_a_quarter_that_is_still_running_is_not_run(tmp_path: Path) -> None:
-    made = deployment_in(tmp_path, ROOT / "segments.yml")
+    made = deployment_in(tmp_path, SALESFORCE)
     done = made.segments("run", "--quarter", "2031Q1", check=False)
     assert done.returncode == 2
     assert "still to come" in done.stderr

@@ -11,7 +11,7 @@ import pytest
 
 from assets.graph import Graph, define
 from assets.names import STEP_OF_SCHEMA
-from data_quality.suite import read_suites
+from data_quality.suite import for_entities, read_suites
 from pipelines.errors import GateRefused
 from pipelines.release import RELEASED_TABLES
 from pipelines.settings import read_settings
@@ -36,7 +36,11 @@ def test_every_key_is_an_address_of_a_table(graph: Graph, sample: Deployment) ->
             ).fetchall()
         }
     outside = {("candidate", table) for table in RELEASED_TABLES} | {("released", table) for table in RELEASED_TABLES}
-    assert keys - outside == there
+    # The faults of an entity are a view that its model makes beside itself: a look at an asset, none of its own.
+    entities = {table for schema, table in there if schema == "conformed"}
+    faults = {("quarantine", entity) for entity in entities}
+    assert faults <= there
+    assert keys - outside == there - faults
 
 
 def test_groups_are_the_steps(graph: Graph) -> None:
@@ -60,7 +64,16 @@ def test_lineage_runs_from_the_raw_table_to_the_release(graph: Graph) -> None:
 
 def test_every_expectation_is_a_check(graph: Graph) -> None:
     checks = graph.definitions.resolve_asset_graph().asset_check_keys
-    assert len(checks) == sum(len(suite.expectations) for suite in read_suites())
+    suites = for_entities(read_suites(), ["accounts", "opportunities", "opportunity_partners"])
+    assert len(checks) == sum(len(suite.expectations) for suite in suites)
+
+
+def test_what_no_source_offers_is_no_check(sample: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assets.graph.offered_entities", lambda sources: ["accounts"])
+    graph = define(read_settings(sample.file))
+    judged = {key.asset_key.path[-1] for key in graph.definitions.resolve_asset_graph().asset_check_keys}
+    assert "accounts" in judged
+    assert not judged & {"opportunities", "opportunity_partners", "production_reconciliation"}
 
 
 def test_a_partition_is_a_fiscal_quarter(graph: Graph) -> None:
