@@ -29,6 +29,8 @@ _STEP = {
 }
 # Tables that carry policy and deployment rows say nothing to a person who waits for a result.
 _QUIET_SCHEMAS = ("seeds", "policy", "deployment")
+# Entities that nobody brought, and checks that set nothing aside, say nothing either.
+_QUIET_WHEN_EMPTY = ("conformed", "quarantine")
 
 
 class Reporter(logging.Handler):
@@ -74,9 +76,14 @@ class Reporter(logging.Handler):
             return  # the command says it itself, once, at the end
         if record.levelno < logging.INFO:
             return
-        if event == "table_built" and self.mode != "verbose" and fields.get("schema") in _QUIET_SCHEMAS:
+        if event == "table_built" and self.mode != "verbose" and _says_nothing(fields):
             return
         self.console.print(_line(event, record, fields))
+
+
+def _says_nothing(built: dict[str, Any]) -> bool:
+    """Whether a table is nothing to tell a person who waits: our own rows, and what stayed empty on the way."""
+    return built.get("schema") in _QUIET_SCHEMAS or (built.get("schema") in _QUIET_WHEN_EMPTY and not built.get("rows"))
 
 
 def _line(event: str, record: logging.LogRecord, fields: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from pipelines.connector import RejectedLines
 from pipelines.errors import InputError
 from pipelines.events import emit
 from pipelines.tablefile import FILE_COLUMN, ROW_COLUMN, TableFile, open_table
-from pipelines.templates import Column, Kind, columns_of, nearest, spelled
+from pipelines.templates import Column, Kind, columns_of, nearest, spelled, words_of
 from pipelines.values import DateFormat, Dates, DecimalMark, Numbers, Undecided
 
 _LONGEST_NAME = 60
@@ -81,6 +81,8 @@ class FileTable:
     paths: dict[str, Path]
     """Files by what messages call them."""
     drop: str | None = None
+    known_elsewhere: frozenset[str] = frozenset()
+    """Headers, as `spelled`, that mean something to another entity which the same files feed."""
     _files: list[_Laid] = field(default_factory=list)
     _columns: dict[str, _Noted] = field(default_factory=dict)
 
@@ -108,8 +110,7 @@ class FileTable:
     # -- headers
 
     def _open(self, label: str, path: Path) -> TableFile:
-        known = {spelled(word) for column in self._template for word in (column.name, *column.aliases)}
-        known |= {spelled(header) for header in self.how.headers}
+        known = words_of(self._template) | {spelled(header) for header in self.how.headers}
         return open_table(
             path,
             source=self.source,
@@ -302,7 +303,11 @@ class FileTable:
         emit("read_as", f"{name}: {message}", level=level, source=self.source, table=self.entity, drop=self.drop)
 
     def _say_unknown(self, laid: _Laid, known: set[str]) -> None:
-        unknown = [header for header, column in laid.pairs if column not in known and column in self._columns]
+        unknown = [
+            header
+            for header, column in laid.pairs
+            if column not in known and column in self._columns and spelled(header) not in self.known_elsewhere
+        ]
         if not unknown:
             return
         told = self._with_nearest(unknown, {column for _, column in laid.pairs})
@@ -389,7 +394,7 @@ def _in_words(values: pa.Array, words: dict[str, str]) -> pa.Array:
     ours = []
     for text in different.to_pylist():
         word = (text or "").strip()
-        ours.append(words.get(word.casefold(), words.get("*", text)) if word else text)
+        ours.append((words.get(word.casefold(), words.get("*", text)) or None) if word else text)
     return pa.array(ours, pa.string()).take(pc.index_in(values, different))
 
 

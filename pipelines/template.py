@@ -22,6 +22,7 @@ fiscal_calendar: {first_month: 1, named_by: end}
 timezone: UTC                           # close dates and schedules are local to it
 # as_of: 2026-10-05                     # pins the day a run speaks for; left out: today
 # known_at: 2026-10-05T12:00:00Z        # use only facts known up to then; left out: all
+# first_release: 2026Q2                 # quarters from here on that have no release yet are made up for, oldest first
 history_quarters: 12                    # how many quarters of history are rebuilt in every run
 
 reporting_currency: USD
@@ -36,6 +37,11 @@ icp:
   regions: []
   countries: []
   employees: {}                         # {min: 200, max: 10000}
+
+# Which records of several systems are one partner, where the records do not say so: CSV of source, source_id,
+# partner_number, why. `roster`: partners of these kinds of systems are scored even if no other system knows them.
+# identity: {crosswalk: crosswalk.csv, roster: [crm, prm]}
+# privacy: {suppress_overlap_below: 0}   # overlap counts from 1 to one below this are left blank in released tables
 
 pseudo_partners: []                     # [Direct, N/A]: names, numbers or account ids that are no partners
 

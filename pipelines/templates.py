@@ -536,6 +536,11 @@ def spelled(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).casefold()
 
 
+def words_of(columns: Iterable[Column]) -> set[str]:
+    """Every name that these columns answer to, as `spelled`."""
+    return {spelled(word) for column in columns for word in (column.name, *column.aliases)}
+
+
 def entities_of(kind: Kind) -> list[str]:
     """The entities a source of this kind may have, in the order of the registry."""
     return [name for name, template in TEMPLATES.items() if kind in template.kinds]

@@ -35,7 +35,17 @@ from pipelines.connector import Connector, Instance, Reading, Table
 from pipelines.errors import ConfigError, InputError
 from pipelines.filetable import FileTable, How
 from pipelines.tablefile import EXTENSIONS, extension_of
-from pipelines.templates import TEMPLATES, Column, Kind, columns_of, did_you_mean, entities_of, required_of
+from pipelines.templates import (
+    TEMPLATES,
+    Column,
+    Kind,
+    columns_of,
+    did_you_mean,
+    entities_of,
+    required_of,
+    spelled,
+    words_of,
+)
 from pipelines.textfile import fingerprint, unreadable
 from pipelines.values import ISO_DATE, PLAIN_NUMBER, DateFormat, DecimalMark
 
@@ -428,7 +438,8 @@ def read(instance: Instance) -> Iterator[Reading]:
     _hold_configured(instance, folder, [found for _, found in drops])
     for drop, found in drops:
         for entity, paths in found.items():
-            yield _reading(instance, drop, entity, paths)
+            beside = [other for other in found if other != entity and not set(paths).isdisjoint(found[other])]
+            yield _reading(instance, drop, entity, paths, beside)
 
 
 def _hold_configured(instance: Instance, folder: Path, found: list[dict[str, list[Path]]]) -> None:
@@ -442,7 +453,8 @@ def _hold_configured(instance: Instance, folder: Path, found: list[dict[str, lis
             )
 
 
-def _reading(instance: Instance, drop: _Drop, entity: str, paths: list[Path]) -> Reading:
+def _reading(instance: Instance, drop: _Drop, entity: str, paths: list[Path], beside: list[str]) -> Reading:
+    """`beside` are the other entities that are read out of the same files."""
     options: Options = instance.options
     how = How(
         kind=options.kind,
@@ -460,7 +472,9 @@ def _reading(instance: Instance, drop: _Drop, entity: str, paths: list[Path]) ->
     )
     labels = {path.relative_to(drop.folder).as_posix(): path for path in paths}
     labels = {f"{drop.name}/{label}" if drop.name else label: path for label, path in labels.items()}
-    table = FileTable(instance.name, entity, how, labels, drop.name)
+    elsewhere = [words_of(columns_of(other, options.kind)) for other in beside]
+    elsewhere += [{spelled(header) for header in options.headers.get(other, {})} for other in beside]
+    table = FileTable(instance.name, entity, how, labels, drop.name, frozenset().union(*elsewhere))
     shown = list(labels)[:3]
     return Reading(
         table=replace(_table(entity), may_be_empty=entity in options.may_be_empty),

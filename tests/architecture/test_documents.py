@@ -81,7 +81,10 @@ def test_every_command_in_the_documents_exists_with_its_options(document: str, c
     words = re.sub(r'"[^"]*"', "TEXT", command).split()[1:]
     known: dict[str, Any] = group.commands
     assert words[0] in known, f"{document}: there is no `segments {words[0]}`"
-    options = {flag for parameter in known[words[0]].params for flag in [*parameter.opts, *parameter.secondary_opts]}
+    chosen = known[words[0]]
+    if len(words) > 1 and words[1] in getattr(chosen, "commands", {}):
+        chosen = chosen.commands[words[1]]
+    options = {flag for parameter in chosen.params for flag in [*parameter.opts, *parameter.secondary_opts]}
     for word in words[1:]:
         if word.startswith("-"):
             assert word.split("=")[0] in options, f"{document}: `segments {words[0]}` has no {word}"

@@ -19,7 +19,7 @@ import pytest
 from pipelines import release as room
 from pipelines.errors import GateRefused, InputError
 from pipelines.release import RELEASED_TABLES, Candidate, build_candidate, current, history, roll_back
-from pipelines.warehouse import Places, connect
+from pipelines.warehouse import Places, connect, quoted
 from tests.conftest import ROOT, Deployment
 
 FINDINGS = [
@@ -58,26 +58,17 @@ def lay_marts(places: Places, quarter: str, *, amount: int, partners: int = 3) -
             "create table deployment.loads as select 'crm' as source, 'account' as table_name, 3::bigint as rows, "
             "'abc' as content_hash, '1.5' as load_id"
         )
-        key = f"select 'p_' || i as partner_id, '{quarter}' as quarter, 'p' as policy, '1' as version"
-        roster = f"from range({partners}) t(i)"
-        con.execute(
-            "create table marts.partner_segments as select 'p_' || i as partner_id, 'P-' || i as partner_number, "
-            f"'Partner ' || i as partner_name, '{quarter}' as quarter, {amount} + i as sourced_won_amount {roster}"
-        )
-        con.execute(f"create table marts.partner_scores as {key} {roster}")
-        con.execute(f"create table marts.partner_score_contributions as {key}, 'c' as criterion {roster}")
-        con.execute(
-            f"create table marts.partner_level_history as {key}, 'tier' as ladder, '010000K' as released_state {roster}"
-        )
-        con.execute(
-            f"create table marts.partner_gates as {key}, 'tier' as ladder, 'gold' as level, 1 as alternative, "
-            f"1 as condition {roster}"
-        )
-        one = f"select '{quarter}' as quarter, 'p' as policy, '1' as version, 'tier' as ladder"
-        con.execute(f"create table marts.segment_summary as {one}, 1 as level_rank")
-        con.execute(
-            f"create table marts.segment_movement as {one}, 'a' as from_level, 'b' as to_level, 'kept' as action"
-        )
+        facts = {
+            "partner_segments": f"'Partner ' || i as partner_name, {amount} + i as sourced_won_amount",
+            "partner_level_history": "'010000K' as released_state",
+        }
+        for table, order in RELEASED_TABLES.items():
+            columns = dict.fromkeys(["partner_id", "quarter", "policy", "version", *order], "'x'")
+            columns |= {"partner_id": "'p_' || i", "quarter": f"'{quarter}'", "policy": "'p'", "version": "'1'"}
+            selected = [*(f"{value} as {quoted(name)}" for name, value in columns.items()), facts.get(table, "")]
+            con.execute(
+                f"create table marts.{table} as select {', '.join(filter(None, selected))} from range({partners}) t(i)"
+            )
 
 
 def let_out(places: Places, candidate: Candidate, **changes: Any) -> room.Released:

@@ -12,8 +12,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
+from pydantic import ValidationError
 
-from pipelines.connectors.files import entity_of
+from pipelines.connectors.files import Options, entity_of
 from pipelines.errors import ConfigError
 from tests.connectors.files.ground import Ground, Row, as_csv, deal, deals
 from tests.faults.exports import lake_files
@@ -135,6 +137,132 @@ def test_one_file_may_feed_two_entities(tmp_path_factory: pytest.TempPathFactory
     assert set(ground.extract()) == {"opportunities", "opportunity_partners"}
     assert ground.column("account_id", "opportunities") == ["A1"]
     assert [(row["opportunity_id"], row["account_id"]) for row in ground.rows("opportunity_partners")] == [("O1", "P1")]
+
+
+def test_what_a_shared_file_means_to_the_other_entity_is_no_unknown_header(
+    tmp_path_factory: pytest.TempPathFactory, told: Log
+) -> None:
+    ground = Ground(tmp_path_factory.mktemp("crm"), {"kind": "crm"})
+    ground.configure(
+        files={"opportunities": "deals.csv", "opportunity_partners": "deals.csv"},
+        headers={"opportunity_partners": {"Our Partner": "account_id", "Deal Id": "opportunity_id"}},
+    )
+    ground.put(
+        "deals.csv",
+        "Deal ID,Company ID,Our Partner,Amount,Closed,Won,Close Date,Moon\nO1,A1,P1,1,true,true,2026-03-01,full\n",
+    )
+    ground.extract()
+    unknown = [record.getMessage() for record in told.records if "headers of no column" in record.getMessage()]
+    assert unknown == [
+        f"portal.{entity}: deals.csv: headers of no column, kept in the lake: 'Moon'"
+        for entity in ("opportunities", "opportunity_partners")
+    ]
+
+
+# -- their words -------------------------------------------------------------------------------------------------------
+
+
+def test_one_header_may_feed_several_columns(ground: Ground, told: Log) -> None:
+    ground.configure(
+        headers={"leads": {"No.": ["source_id", "customer_email"], "Stage": ["status", "direction"]}},
+        values={"leads": {"status": {"got it": "won", "*": "submitted"}}},
+    )
+    ground.put(
+        "leads.csv", "No.,Partner Id,Stage,Submitted,is_won\nL1,P1, Got it ,2026-03-01,x\nL2,P1,new,2026-03-02,\n"
+    )
+    ground.extract()
+    assert ground.column("customer_email", "leads") == ["L1", "L2"]
+    assert ground.column("status", "leads") == ["won", "submitted"]
+    assert [word.strip() for word in ground.column("direction", "leads")] == ["Got it", "new"]
+    assert "headers of no column, kept in the lake: 'is_won'" in told.text
+
+
+def test_a_header_of_several_columns_leaves_none_of_them_to_another(ground: Ground) -> None:
+    ground.configure(headers={"leads": {"No.": ["source_id", "customer_email"]}})
+    ground.put("leads.csv", "No.,Email,partner_id,status,submitted\nL1,a@b.example,P1,won,2026-03-01\n")
+    ground.extract()
+    row = ground.values("leads")[0]
+    assert (row["customer_email"], row["email"]) == ("L1", "a@b.example")
+    ground.configure(headers={"leads": {"No.": ["source_id", "status"], "Status": "status"}})
+    ground.refused("the headers 'No.' and 'status' both mean status", "sources.portal.options.headers.leads")
+
+
+def test_their_words_become_ours_and_the_others_stay(ground: Ground) -> None:
+    ground.configure(
+        values={
+            "leads": {
+                "status": {"Gewonnen": "won", "offen": "accepted", "99": "lost"},
+                "is_test": {"ja": True, "nein": False},
+                "amount": {"n/a": None, "viel": 1000000},
+            }
+        }
+    )
+    lines = ["gewonnen,ja,n/a", "OFFEN ,nein,12.50", "99,,viel", "rejected,perhaps,", ",ja,7"]
+    body = "".join(f"L{place},P1,2026-03-01,{line}\n" for place, line in enumerate(lines))
+    ground.put("leads.csv", "lead_id,partner_id,submitted,status,is_test,amount\n" + body)
+    ground.extract()
+    assert ground.column("status", "leads") == ["won", "accepted", "lost", "rejected", None]
+    assert ground.column("is_test", "leads") == ["true", "false", None, "perhaps", "true"]
+    assert ground.column("amount", "leads") == [None, "12.50", "1000000", None, "7"]
+
+
+def test_other_words_are_another_content(ground: Ground) -> None:
+    ground.put("deal_registrations.csv", deals(3))
+    ground.extract()
+    ground.configure(values={"deal_registrations": {"registration_status": {"accepted": "declined"}}})
+    assert ground.extract()["deal_registrations"].is_new
+    assert ground.column("registration_status") == ["declined"] * 3
+
+
+def test_words_for_a_column_that_no_file_has_are_told(ground: Ground, told: Log) -> None:
+    ground.configure(values={"deal_registrations": {"outcome": {"ja": "won"}}})
+    ground.put("deal_registrations.csv", deals(1))
+    ground.extract()
+    assert "`values` speaks of outcome, and no file has it" in told.text
+
+
+def test_rows_without_what_makes_them_one_are_left_out_and_counted(ground: Ground, told: Log) -> None:
+    ground.configure(only_with={"leads": ["customer_company", "amount"]}, may_be_empty=["leads"])
+    lines = ["Acme,5", ",5", "Acme,", "  ,", "Best,6"]
+    body = "".join(f"L{place},P1,won,2026-03-01,{line}\n" for place, line in enumerate(lines))
+    ground.put("leads.csv", "lead_id,partner_id,status,submitted,customer,amount\n" + body)
+    assert ground.extract()["leads"].rows == 2
+    assert ground.column("source_id", "leads") == ["L0", "L4"]
+    assert [row["file_row"] for row in ground.rows("leads")] == [1, 5]
+    assert "leads.csv: 3 rows without customer_company or amount are left out, as told" in told.text
+
+
+def test_a_row_that_is_left_out_proves_nothing(ground: Ground) -> None:
+    ground.configure(only_with={"leads": "customer_company"})
+    ground.put(
+        "leads.csv",
+        'lead_id,partner_id,status,submitted,customer,amount\nL1,P1,won,2026-03-01,A,"1,5"\nL2,P1,won,2026-03-01,,2.5\n',
+    )
+    ground.extract()
+    assert ground.column("amount", "leads") == ["1.5"]
+
+
+def test_a_column_that_rows_must_have_is_needed(ground: Ground) -> None:
+    ground.configure(only_with={"deal_registrations": "customer_company"}).put("deal_registrations.csv", deals(1))
+    ground.refused("required columns missing: customer_company")
+
+
+@pytest.mark.parametrize("name", ["leads.parquet", "leads.jsonl"])
+def test_words_of_typed_files_are_words_too(ground: Ground, name: str) -> None:
+    ground.configure(
+        headers={"leads": {"won": ["status", "direction"]}},
+        values={"leads": {"status": {"true": "won", "false": "lost"}}},
+        only_with={"leads": "status"},
+    )
+    fixed = {"partner_id": "P1", "submitted": "2026-03-01"}
+    rows = [{"lead_id": f"L{n}", "won": won, **fixed} for n, won in enumerate([True, False, None])]
+    if name.endswith("parquet"):
+        pq.write_table(pa.Table.from_pylist(rows), ground.put(name, b""))
+    else:
+        ground.put(name, "\n".join(map(json.dumps, rows)))
+    ground.extract()
+    assert ground.column("status", "leads") == ["won", "lost"]
+    assert ground.column("direction", "leads") == ["true", "false"]
 
 
 # -- tools -------------------------------------------------------------------------------------------------------------
@@ -393,6 +521,14 @@ def test_many_pages_are_one_table(ground: Ground, monkeypatch: pytest.MonkeyPatc
         ({"defaults": {"leads": {"amount": "1,5"}}}, "defaults.leads.amount: expected a number"),
         ({"defaults": {"leads": {"submitted_at": "1.2.2026"}}}, "expected an ISO date"),
         ({"defaults": {"leads": {"is_test": "maybe"}}}, "expected true or false"),
+        ({"headers": {"leads": {"x": ["status", "amout"]}}}, "headers.leads: unknown column 'amout'"),
+        ({"values": {"leads": {"stat": {}}}}, "values.leads: unknown column 'stat', did you mean 'status'?"),
+        ({"values": {"leads": {"is_test": {"ja": "maybe"}}}}, "values.leads.is_test.ja: expected true or false"),
+        ({"only_with": {"leads": "stat"}}, "only_with.leads: unknown column 'stat', did you mean 'status'?"),
+        (
+            {"only_with": {"leads": "status"}, "defaults": {"leads": {"status": "won"}}},
+            "only_with.leads: status is never blank, defaults fills it",
+        ),
         ({"may_be_empty": ["partner"]}, "may_be_empty: unknown entity 'partner', did you mean 'partners'?"),
         ({"delimiter": "::"}, "expected one character"),
         ({"encoding": "utf-9"}, "unknown encoding"),
@@ -406,6 +542,24 @@ def test_options_that_cannot_be_meant_are_told(ground: Ground, options: dict[str
     with pytest.raises(ConfigError) as caught:
         _ = ground.instance
     assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("headers: {leads: {No: source_id}}", "leads: YAML takes an unquoted word here for false; put words such"),
+        ("values: {leads: {is_test: {yes: true}}}", "leads.is_test: YAML takes an unquoted word here for true"),
+        ("values: {leads: {status: {~: won}}}", "leads.status: YAML takes an unquoted word here for null"),
+    ],
+)
+def test_words_that_yaml_takes_for_something_else_want_quotes(options: str, words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Options(kind="prm", **yaml.safe_load(options))
+
+
+def test_numbers_and_days_are_words_too() -> None:
+    told = Options(kind="prm", **yaml.safe_load("values: {leads: {status: {1: won, 2026-01-31: lost}}}"))
+    assert told.values == {"leads": {"status": {"1": "won", "2026-01-31": "lost"}}}
 
 
 def test_the_kind_is_the_instances(ground: Ground) -> None:
