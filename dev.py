@@ -81,8 +81,9 @@ def run(extra: list[str]) -> None:
 
 
 def test(extra: list[str]) -> None:
-    """The tests; `-m "not slow"` leaves out faults and scale."""
-    call([str(PYTHON), "-m", "pytest", *extra])
+    """The tests; `-m "not slow"` leaves out faults and scale, `-n 0` runs them in one process."""
+    workers = [] if any(word.startswith("-n") for word in extra) else ["-n", "2", "--dist", "loadgroup"]
+    call([str(PYTHON), "-m", "pytest", *workers, *extra])
 
 
 def check(extra: list[str]) -> None:

@@ -17,6 +17,11 @@ Mode = Literal["normal", "verbose", "quiet", "json"]
 _STEP = {
     "sample_written": "demo",
     "table_landed": "extract",
+    "read_as": "extract",
+    "table_missing": "extract",
+    "drop_changed": "extract",
+    "drop_added": "extract",
+    "drop_outdated": "extract",
     "quarter_begun": "quarter",
     "quarter_skipped": "quarter",
     "table_built": "shape",
@@ -94,6 +99,7 @@ def _line(event: str, record: logging.LogRecord, fields: dict[str, Any]) -> str:
     if event == "table_landed":
         state = "loaded" if fields["is_new"] else "unchanged"
         lines = f", {fields['rejected_lines']} broken lines set aside" if fields["rejected_lines"] else ""
-        text = f"{fields['source']}.{fields['table']} ({state}{lines})"
+        export = f", export of {fields['drop']}" if fields.get("drop") else ""
+        text = f"{fields['source']}.{fields['table']} ({state}{export}{lines})"
     colour = "red" if record.levelno >= logging.ERROR else "yellow" if record.levelno >= logging.WARNING else "default"
     return f"[bold]{step:<9}[/bold] {rows} {seconds}  [{colour}]{escape(text)}[/{colour}]"

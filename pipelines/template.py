@@ -7,22 +7,46 @@ TEMPLATE = """\
 deployment: my_company                  # a short name in small letters
 
 # One entry per source instance. The name is yours (small letters, digits, _); two portals of one vendor are two
-# entries. `segments sources` lists the connectors, `segments sources salesforce` the options of one.
+# entries. `segments sources` lists the connectors, `segments sources files` the options of one; docs/own-exports.md has
+# whole files for spreadsheets, for Salesforce with a portal, and for HubSpot.
 sources:
-  salesforce:
-    connector: salesforce
+  crm:
+    connector: files                    # CSV, JSON or Parquet files, named accounts.csv, opportunities.csv and so on
     options:
-      folder: .                         # Account.csv, Opportunity.csv, OpportunityPartner.csv; relative to paths.inputs
-      # exported_at: 2026-10-05T06:00:00Z   # when the export was taken; left out: when it is loaded
-      # partner_types: [Reseller]       # account types that count as partners besides the IsPartner flag
+      kind: crm                         # what the files come from: crm, account_mapping or prm
+      folder: .                         # of the files, or of folders named by day; relative to paths.inputs
+      # exported_at: 2026-10-05T06:00:00Z   # when they were exported, if no folder says it; left out: when loaded
+      # files: {opportunities: "deals*.csv"}               # files of another name
+      # headers: {opportunities: {Deal: source_id}}        # their header: our column, or a list of columns
+      # values: {opportunities: {is_won: {"Closed Won": true, "*": false}}}   # their word: our value; "*" is any other
+      # defaults: {opportunity_partners: {role: sourced}}  # where the column is missing or blank
+      # only_with: {opportunity_partners: account_id}      # rows in which it is blank are none of this table
+      # delimiter: ";"                  # left out: detected
+      # encoding: cp1252                # left out: UTF-8
+      # date_format: day_first          # iso, day_first or month_first; left out: what the columns prove
+      # decimal_mark: ","               # left out: what the columns prove
+      # may_be_empty: [meetings]        # files that may hold no rows
+      # ignore: ["draft*"]              # files and folders to leave alone
+      # partner_types: [Reseller]       # account types that count as partners besides is_partner
       # default_currency: USD           # of amounts without a currency; left out: the reporting currency
+  # salesforce:                         # in place of it: Account.csv, Opportunity.csv, OpportunityPartner.csv
+  #   connector: salesforce
+  #   options:
+  #     folder: salesforce
+  #     exported_at: 2026-10-05T06:00:00Z
+  #     partner_types: [Reseller]       # account types that count as partners besides the IsPartner flag
+  #     default_currency: USD
+  # portal:                             # and beside it: partners.csv, training_records.csv and so on
+  #   connector: files
+  #   options: {kind: prm, folder: portal}
 
 # The fiscal year: its first month, and whether it is named by the calendar year it starts or ends in.
 fiscal_calendar: {first_month: 1, named_by: end}
 timezone: UTC                           # close dates and schedules are local to it
 # as_of: 2026-10-05                     # pins the day a run speaks for; left out: today
 # known_at: 2026-10-05T12:00:00Z        # use only facts known up to then; left out: all
-# first_release: 2026Q2                 # quarters from here on that have no release yet are made up for, oldest first
+# first_release: 2026Q2                 # quarters from here on that have no release yet are made up for, oldest first;
+                                        # set it before the first release, to the programme's first quarter
 history_quarters: 12                    # how many quarters of history are rebuilt in every run
 
 reporting_currency: USD
@@ -31,22 +55,26 @@ reporting_currency: USD
 exchange_rates: []
 #  - {currency: EUR, from: 2026-01-01, rate: 1.08}
 
-# Ideal customer profile, a rule on account attributes; an empty list asks nothing.
+# Ideal customer profile, a rule on account attributes; an empty list asks nothing. It counts shared accounts, so it
+# waits for account mapping.
 icp:
   industries: []                        # [Manufacturing, Retail]
   regions: []
   countries: []
   employees: {}                         # {min: 200, max: 10000}
 
-# Which records of several systems are one partner, where the records do not say so: CSV of source, source_id,
-# partner_number, why. `roster`: partners of these kinds of systems are scored even if no other system knows them.
-# identity: {crosswalk: crosswalk.csv, roster: [crm, prm]}
-# privacy: {suppress_overlap_below: 0}   # overlap counts from 1 to one below this are left blank in released tables
+# How records of several systems become one partner: by hand, else by CRM account id, else by web domain.
+identity:
+  # crosswalk: crosswalk.csv            # the rows by hand: source, source_id, partner_number, why; beside this file
+  roster: [crm, prm]                    # kinds of systems whose partners are scored even if no other system knows them
+
+privacy:
+  suppress_overlap_below: 0             # 5: counts of shared accounts from 1 to 4 are left blank in partner_overlap
 
 pseudo_partners: []                     # [Direct, N/A]: names, numbers or account ids that are no partners
 
 policy:
-  active: sample-programme              # name, or name@version to pin one
+  active: partner-programme             # name, or name@version to pin one
   # compare: [another-policy]           # evaluated beside it in the same run; decides nothing
 
 # What the gate tolerates.

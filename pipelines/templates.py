@@ -108,7 +108,11 @@ TEMPLATES: dict[str, Template] = dict(
             ),
             Column("employees", "head count", "int", aliases=("number_of_employees", "employee_count")),
             Column("is_partner", "true for partner accounts", "bool"),
-            Column("owner_id", "who manages the account", aliases=("owner", "account_owner", "company_owner")),
+            Column(
+                "owner_id",
+                "who manages the account",
+                aliases=("owner", "account_owner", "company_owner", "hubspot_owner_id"),
+            ),
             Column(
                 "parent_id",
                 "the account it belongs to",
@@ -161,7 +165,9 @@ TEMPLATES: dict[str, Template] = dict(
                 aliases=("created_date", "create_date", "createdate"),
             ),
             Column("close_date", "day of closing, expected or done", "date", required=True),
-            Column("owner_id", "who sells it", aliases=("owner", "opportunity_owner", "deal_owner")),
+            Column(
+                "owner_id", "who sells it", aliases=("owner", "opportunity_owner", "deal_owner", "hubspot_owner_id")
+            ),
             aliases=("opportunity", "Deals"),
         ),
         _template(

@@ -78,6 +78,28 @@ def deployment_in(folder: Path, template: Path, *, data: Path | None = None, **c
     return Deployment(file, folder / "state", data)
 
 
+# Warehouses that are built once: whoever reads one runs on the worker that has built it.
+SHARED = ("company", "adventureworks", "sample", "story", "crafted")
+# Folders whose tests share warehouses of their own.
+TOGETHER = ("demo", "gate", "metrics")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where the suite runs on several workers: keep tests of one shared warehouse together, and the tests of a module,
+    so that nothing is built twice."""
+    for item in items:
+        folder = item.path.parent.name
+        asked = [*getattr(item, "fixturenames", ()), *getattr(getattr(item, "callspec", None), "params", {}).values()]
+        used = [name for name in SHARED if name in asked]
+        if folder in TOGETHER:
+            group = folder
+        elif used:
+            group = used[0]
+        else:
+            group = item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def adventureworks_rows() -> Path:
     """The folder of the AdventureWorks rows, which this repository does not ship."""

@@ -228,16 +228,17 @@ def test_the_tables_that_the_release_adds_are_described_as_they_are() -> None:
 def test_the_file_that_init_writes_can_be_read_and_planned(tmp_path: Path) -> None:
     (tmp_path / "segments.yml").write_text(TEMPLATE, encoding="utf-8")
     (tmp_path / "policies").mkdir()
-    policy = ROOT / "policies" / "sample-programme.yml"
+    policy = ROOT / "policies" / "partner-programme.yml"
     (tmp_path / "policies" / policy.name).write_text(policy.read_text(encoding="utf-8"), encoding="utf-8")
     settings = read_settings(tmp_path / "segments.yml")
-    assert [source.connector.name for source in plan(settings).sources] == ["salesforce"]
+    assert [source.connector.name for source in plan(settings).sources] == ["files"]
 
 
 def test_the_file_that_init_writes_states_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "segments.yml").write_text(TEMPLATE, encoding="utf-8")
     settings = read_settings(tmp_path / "segments.yml")
-    for name in ("fiscal_calendar", "timezone", "reporting_currency", "icp", "quality", "schedule", "paths"):
+    stated = ("fiscal_calendar", "timezone", "reporting_currency", "icp", "identity", "privacy", "quality", "schedule")
+    for name in (*stated, "paths"):
         assert getattr(settings, name) == Settings.model_fields[name].get_default(call_default_factory=True), name
 
 
@@ -248,7 +249,7 @@ def test_the_file_that_init_writes_names_every_key() -> None:
 
 
 def test_the_file_that_init_writes_still_reads_with_every_suggestion_taken(tmp_path: Path) -> None:
-    text = re.sub(r"^( *)# (\w+: )", r"\1\2", TEMPLATE, flags=re.MULTILINE)
+    text = re.sub(r"^( *)# ( *\w+:( |$))", r"\1\2", TEMPLATE, flags=re.MULTILINE)
     text = re.sub(r"^(\w+): \[\]\n#(  - )", r"\1:\n\2", text, flags=re.MULTILINE)
     path = tmp_path / "segments.yml"
     path.write_text(text, encoding="utf-8")
@@ -256,9 +257,12 @@ def test_the_file_that_init_writes_still_reads_with_every_suggestion_taken(tmp_p
     assert settings.exchange_rates
     assert settings.alerts
     assert settings.as_of
-    options = find("salesforce").options
-    assert set(settings.sources["salesforce"].options) == set(options.model_fields)
-    options(**settings.sources["salesforce"].options)
+    assert settings.identity.crosswalk
+    assert {source.connector for source in settings.sources.values()} == set(available())
+    for name in ("crm", "salesforce"):
+        options = find(settings.sources[name].connector).options
+        assert set(settings.sources[name].options) == set(options.model_fields)
+        options(**settings.sources[name].options)
 
 
 def test_the_names_in_env_example_are_those_the_code_reads() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.connector import find
 from pipelines.connectors.files import entity_of
-from pipelines.templates import KINDS, TEMPLATES, columns_of, entities_of, nearest, required_of, spelled
+from pipelines.templates import KINDS, TEMPLATES, columns_of, entities_of, nearest, required_of, spelled, words_of
 from tests.conftest import ROOT, segments
 from tests.connectors.files.ground import Ground
 
@@ -67,6 +67,22 @@ def test_the_uploads_of_prm_vendors_are_read_without_a_word_of_configuration(gro
     extra = {name for name in ground.rows(table)[0] if name not in columns} - {"file_name", "file_row"}
     assert extra - {column.name for column in columns_of(table)} == NOT_OURS.get(name, set())
     assert ground.rows(table)[0]["source_id"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("entity", "properties"),
+    [
+        ("accounts", "hs_object_id name domain type industry numberofemployees country hubspot_owner_id createdate"),
+        (
+            "opportunities",
+            "hs_object_id dealname dealstage amount deal_currency_code closedate createdate hs_is_closed "
+            "hs_is_closed_won hubspot_owner_id hs_lastmodifieddate",
+        ),
+    ],
+)
+def test_the_internal_names_of_hubspots_properties_are_known(entity: str, properties: str) -> None:
+    known = words_of(columns_of(entity, "crm"))
+    assert [name for name in properties.split() if spelled(name) not in known] == []
 
 
 def test_required_columns_are_those_of_the_kind() -> None:
