@@ -113,24 +113,30 @@ def differences(database: Path, candidate: Path) -> list[Difference]:
             shares = {name for name, says in columns.items() if says.startswith("round(")}
             ours = ", ".join(columns[name] if name in shares else name for name in columns)
             theirs = ", ".join(f"{says} as {name}" for name, says in columns.items())
-            con.execute(
-                f"""
-                create or replace temp table differing as
-                select 'floor' as side, * from (
-                    select {ours} from floor.{table} except all select {theirs} from release.{table}
-                )
-                union all
-                select 'release', * from (
-                    select {theirs} from release.{table} except all select {ours} from floor.{table}
-                )
-                """
+            difference = differing_rows(
+                con, table, f"select {ours} from floor.{table}", f"select {theirs} from release.{table}"
             )
-            counts = dict(con.execute("select side, count(*) from differing group by side").fetchall())
-            if counts:
-                rows = con.execute("select * from differing order by all limit 6").fetchall()
-                examples = tuple(" | ".join(str(value) for value in row) for row in rows)
-                found.append(Difference(table, counts.get("floor", 0), counts.get("release", 0), examples))
+            if difference:
+                found.append(difference)
     return found
+
+
+def differing_rows(con: duckdb.DuckDBPyConnection, name: str, ours: str, theirs: str) -> Difference | None:
+    """The rows that only one of two selects gives, under `name`; None when they give the same."""
+    con.execute(
+        f"""
+        create or replace temp table differing as
+        select 'floor' as side, * from (({ours}) except all ({theirs}))
+        union all
+        select 'release', * from (({theirs}) except all ({ours}))
+        """
+    )
+    counts = dict(con.execute("select side, count(*) from differing group by side").fetchall())
+    if not counts:
+        return None
+    rows = con.execute("select * from differing order by all limit 6").fetchall()
+    examples = tuple(" | ".join(str(value) for value in row) for row in rows)
+    return Difference(name, counts.get("floor", 0), counts.get("release", 0), examples)
 
 
 def _rates(settings: Settings) -> list[tuple[str, date, date, Decimal]]:

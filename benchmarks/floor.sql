@@ -29,7 +29,7 @@ select
     o.IsWon = 'true' as is_won,
     date_trunc('quarter', o.CloseDate::date)::date as closed_in,
     date_trunc('quarter', left(o.CreatedDate, 10)::date)::date as created_in,
-    (o.Amount::decimal(18, 4) * r.rate)::decimal(18, 4) as amount
+    (o.Amount::decimal(28, 4) * r.rate)::decimal(18, 4) as amount
 from (
     select null::varchar as CurrencyIsoCode where false
     union all by name

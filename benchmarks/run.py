@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from typing import Any
 
 from benchmarks.exports import ADVENTUREWORKS, ROOT, Export, adventureworks, replicate, sample, write_deployment
 from benchmarks.floor import differences
+from benchmarks.stages import measured
 from pipelines.release import unlock
 
 AIM_RATIO, AIM_FIXED_SECONDS, AIM_MEGABYTES = 2.0, 25.0, 1000.0
@@ -50,8 +50,8 @@ def run_once(deployment: Path, folder: Path, threads: int) -> tuple[dict[str, An
     if state.exists():
         unlock(state)
         _remove(state)
-    floor = _process(str(deployment), "--floor", str(folder / "floor.duckdb"), "--threads", str(threads))
-    rooms = _process(str(deployment))
+    floor = measured(str(deployment), "--floor", str(folder / "floor.duckdb"), "--threads", str(threads))
+    rooms = measured(str(deployment))
     return floor, rooms
 
 
@@ -144,21 +144,6 @@ def table(found: dict[str, Any], slowest: int) -> str:
     lines += ["", "the numbers are equal" if not found["differences"] else "THE NUMBERS DIFFER"]
     lines += [f"  {sentence}" for sentence in found["differences"]]
     return "\n".join(lines)
-
-
-def _process(*arguments: str) -> dict[str, Any]:
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.stages", *arguments],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"benchmarks.stages {' '.join(arguments)} ended with code {done.returncode}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 def _remove(folder: Path) -> None:

@@ -1,6 +1,7 @@
-"""One measured run in a fresh process: of the rooms, stage by stage, or of the floor. Prints what it took as JSON.
+"""One measured run in a fresh process: of the rooms, stage by stage, or of a floor. Prints what it took as JSON.
 
-A process of its own, because imports count, and because a process has only one peak of memory. `run.py` starts it.
+A process of its own, because imports count, and because a process has only one peak of memory. `run.py` and
+`channel.py` start it through `measured`.
 """
 
 from __future__ import annotations
@@ -8,13 +9,18 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 class Clock:
@@ -31,8 +37,24 @@ class Clock:
         self.stages[name] = {"seconds": time.perf_counter() - wall, "cpu": _cpu_seconds() - cpu}
 
 
-def measure_rooms(deployment: Path) -> dict[str, Any]:
-    """Drive one deployment from export to release."""
+def measured(*arguments: str, **environment: str) -> dict[str, Any]:
+    """Run this module with these arguments in a process of its own; returns what it found."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.stages", *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"benchmarks.stages {' '.join(arguments)} ended with code {done.returncode}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def measure_rooms(deployment: Path, *, has_lake: bool = False) -> dict[str, Any]:
+    """Drive one deployment from export to release; with `has_lake` from the loads that lie in its lake already."""
     clock = Clock()
     with clock.stage("imports"):
         import dlt  # noqa: F401
@@ -40,6 +62,7 @@ def measure_rooms(deployment: Path) -> dict[str, Any]:
 
         from data_quality.releasing import judge_candidate, release_judged
         from pipelines import shape
+        from pipelines.errors import GateRefused
         from pipelines.extract import extract
         from pipelines.release import build_candidate
         from pipelines.settings import read_settings
@@ -47,9 +70,10 @@ def measure_rooms(deployment: Path) -> dict[str, Any]:
     run = shape.plan(settings)
     with clock.stage("parse"):
         shape.prepare(settings)
-    with clock.stage("extract"):
-        for instance in run.sources:
-            extract(settings, run.places, instance)
+    if not has_lake:
+        with clock.stage("extract"):
+            for instance in run.sources:
+                extract(settings, run.places, instance)
     with clock.stage("lay_inputs"):
         shape.lay_inputs(run)
     with clock.stage("dbt"):
@@ -58,8 +82,14 @@ def measure_rooms(deployment: Path) -> dict[str, Any]:
         candidate = build_candidate(run.places, policy_hash=run.active.content_hash)
     with _asked_seconds() as asked, clock.stage("judge"):
         judged = judge_candidate(run, candidate)
+    refusal = None
     with clock.stage("release"):
-        release_judged(run, judged, run_name="benchmark")
+        try:
+            release_judged(run, judged, run_name="benchmark")
+        except GateRefused as problem:
+            if not has_lake:
+                raise
+            refusal = problem.message  # a generated channel may ask a programme for more than it has room for
     return {
         "stages": clock.stages,
         "nodes": {node.name: node.seconds for node in nodes},
@@ -68,6 +98,8 @@ def measure_rooms(deployment: Path) -> dict[str, Any]:
         "expectations": len(judged.verdict.results),
         "release": judged.candidate.release,
         "candidate": str(judged.candidate.folder),
+        "verdict": refusal,
+        "warehouse": str(run.places.warehouse),
         **_memory(),
     }
 
@@ -83,6 +115,18 @@ def measure_floor(deployment: Path, database: Path, threads: int) -> dict[str, A
     quarter = shape.plan(settings).quarter
     with clock.stage("floor"):
         run_floor(settings, quarter, settings.folder("inputs"), database, threads=threads)
+    return {"stages": clock.stages, **_memory()}
+
+
+def measure_channel_floor(deployment: Path, database: Path, threads: int, memory_limit: str | None) -> dict[str, Any]:
+    """Compute the floor of a generated channel."""
+    from benchmarks.channel_floor import run_floor
+    from pipelines.settings import read_settings
+
+    clock = Clock()
+    settings = read_settings(deployment)
+    with clock.stage("floor"):
+        run_floor(settings, database, threads=threads, memory_limit=memory_limit)
     return {"stages": clock.stages, **_memory()}
 
 
@@ -127,9 +171,19 @@ def _cpu_seconds() -> float:
 
 
 def _memory() -> dict[str, float]:
-    """Peaks in megabytes. A child starts with the peak of its parent, so its figure is never too low."""
+    """Peaks in megabytes: of this process, and of the largest child.
+
+    A process starts with the peak of the one that started it, so a child's figure is never too low; for this process
+    Linux tells its own.
+    """
+    status = Path("/proc/self/status")
+    own = (
+        [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
+        if status.exists()
+        else []
+    )
     kilobytes = {
-        "memory_self": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "memory_self": int(own[0]) if own else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
         "memory_children": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss,
     }
     return {name: value / 1024 for name, value in kilobytes.items()}
@@ -139,13 +193,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stages", description=__doc__)
     parser.add_argument("deployment", type=Path)
     parser.add_argument("--floor", type=Path, metavar="DATABASE", help="compute the floor into this file instead")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--channel", action="store_true", help="a generated channel: its lake is there, its own floor")
+    parser.add_argument("--threads", type=int, default=2, help="of the floor's database")
+    parser.add_argument("--memory-limit", metavar="SIZE", help="of the floor's database")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
-    if options.floor:
+    if options.floor and options.channel:
+        found = measure_channel_floor(options.deployment, options.floor, options.threads, options.memory_limit)
+    elif options.floor:
         found = measure_floor(options.deployment, options.floor, options.threads)
     else:
-        found = measure_rooms(options.deployment)
+        found = measure_rooms(options.deployment, has_lake=options.channel)
     print(json.dumps(found))
     return 0
 

@@ -12,6 +12,7 @@ as one of them breaks it. Nothing else should connect this way: other rooms read
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ def connect_args(files: Mapping[str, Path], *, default: str, temp: Path) -> dict
     config = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
+        "memory_limit": os.environ.get("SEGMENTS_MEMORY_LIMIT", "80%"),
         "temp_directory": str(temp),
     }
     return {"attach": {name: str(path) for name, path in files.items()}, "use": default, "config": config}

@@ -9,7 +9,7 @@ import difflib
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -105,6 +105,8 @@ class Connector:
     account_types: Callable[[Any], list[str]] = lambda options: []
     default_currency: Callable[[Any], str | None] = lambda options: None
     offers_by_load: bool = False
+    entities_for: Callable[[Any], Collection[str]] | None = None
+    """What an instance with these options may offer; None: all of `entities`."""
 
 
 def available() -> list[str]:

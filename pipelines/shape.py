@@ -114,11 +114,14 @@ def dbt_vars(sources: Iterable[Instance]) -> dict[str, Any]:
     connectors: list[str] = []
     for instance in sources:
         connector = instance.connector
-        if connector.name in connectors:
-            continue
-        connectors.append(connector.name)
-        for entity, model in connector.entities.items():
-            entities.setdefault(entity, []).append(model)
+        if connector.name not in connectors:
+            connectors.append(connector.name)
+        narrowed = connector.entities_for if instance.options is not None else None
+        may_offer = connector.entities if narrowed is None else narrowed(instance.options)
+        for entity in may_offer:
+            models = entities.setdefault(entity, [])
+            if (model := connector.entities[entity]) not in models:
+                models.append(model)
     return {"connectors": sorted(connectors), "entities": {name: sorted(entities[name]) for name in sorted(entities)}}
 
 

@@ -25,7 +25,12 @@ from pipelines.settings import Settings
 RELEASE_STORAGE_VERSION = "v1.4.0"
 
 # The wheel holds core_functions, icu, json and parquet; anything else would be fetched from the network.
-_CONFIG: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+_CONFIG: dict[str, Any] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    # What one session may keep in memory before it spills to disk, e.g. 8GB.
+    "memory_limit": os.environ.get("SEGMENTS_MEMORY_LIMIT", "80%"),
+}
 
 RAW_PREFIX = "raw_"
 DEPLOYMENT = "deployment"

@@ -68,3 +68,12 @@ position('"' || replace(replace({{ value }}, '\', '\\'), '"', '\"') || '"' in {{
 {%- macro grouped_number(value) -%}{{ adapter.dispatch('grouped_number')(value) }}{%- endmacro -%}
 {%- macro duckdb__grouped_number(value) -%}format('{:,.2f}', cast(round({{ value }}, 2) as double)){%- endmacro -%}
 {%- macro spark__grouped_number(value) -%}format_number({{ value }}, 2){%- endmacro -%}
+
+{#- Whether a text is a host in small letters and nothing more: no scheme, port or path, no `www.`. -#}
+{%- macro is_bare_host(column) -%}{{ adapter.dispatch('is_bare_host')(column) }}{%- endmacro -%}
+{%- macro duckdb__is_bare_host(column) -%}
+regexp_full_match({{ column }}, '[a-z0-9-]+([.][a-z0-9-]+)*') and {{ column }} not like 'www.%'
+{%- endmacro -%}
+{%- macro spark__is_bare_host(column) -%}
+{{ column }} rlike '^[a-z0-9-]+([.][a-z0-9-]+)*$' and {{ column }} not like 'www.%'
+{%- endmacro -%}

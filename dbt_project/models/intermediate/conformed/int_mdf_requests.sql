@@ -22,7 +22,7 @@ select
     extracted_at,
     is_deleted,
     is_test,
-    cast(requested_amount * rate as decimal(18,4)) as reporting_requested_amount,
-    cast(approved_amount * rate as decimal(18,4)) as reporting_approved_amount
+    cast(cast(requested_amount as decimal(28,4)) * rate as decimal(18,4)) as reporting_requested_amount,
+    cast(cast(approved_amount as decimal(28,4)) * rate as decimal(18,4)) as reporting_approved_amount
 from facts
 where {{ not_set_aside('facts', ref('int_mdf_requests_set_aside')) }}

@@ -6,7 +6,7 @@
   suffix, and a domain that many companies share, links nobody: null.
 -#}
 with hosts as (
-    select domain as host from {{ ref('int_accounts') }} where domain is not null
+    select domain as host from {{ ref('int_accounts') }} where domain is not null and is_partner
     union
     select domain as host from {{ ref('int_source_partners') }} where domain is not null
 ),

@@ -86,6 +86,7 @@ open_deals as (
     from pairs as p
     inner join deals as d on p.account_key = d.account_key
     where d.created_index is not null
+        and exists (select 1 from {{ ref('stg_policy__metric_uses') }} as u where u.metric = 'overlap_open_amount')
         and (d.closed_index is null or d.closed_index > greatest(p.first_index, d.created_index))
 ),
 

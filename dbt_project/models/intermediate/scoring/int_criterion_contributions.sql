@@ -22,65 +22,64 @@ with points as (
         on c.policy = d.policy and c.version = d.version and c.dimension = d.dimension
 ),
 
-within_dimension as (
+known_dimensions as (
     select
-        *,
-        sum(criterion_weight * is_counted) over (
-            partition by policy, version, partner_id, quarter_index, dimension
-        ) as known_weight,
-        max(is_blocking) over (partition by policy, version, partner_id, quarter_index) as is_blocked,
-        row_number() over (
-            partition by policy, version, partner_id, quarter_index, dimension order by position
-        ) as place_in_dimension
+        policy, version, partner_id, quarter_index, dimension,
+        sum(criterion_weight * is_counted) as known_weight,
+        max(dimension_weight) as dimension_weight,
+        max(is_blocking) as is_blocked
     from points
+    group by policy, version, partner_id, quarter_index, dimension
 ),
 
-across_dimensions as (
+known_totals as (
     select
-        *,
-        sum(case when place_in_dimension = 1 and known_weight > 0 then dimension_weight else 0 end) over (
-            partition by policy, version, partner_id, quarter_index
-        ) as known_dimension_weight
-    from within_dimension
+        policy, version, partner_id, quarter_index,
+        sum(case when known_weight > 0 then dimension_weight else 0 end) as known_dimension_weight,
+        max(is_blocked) as is_blocked
+    from known_dimensions
+    group by policy, version, partner_id, quarter_index
 ),
 
 weighed as (
     select
-        *,
+        p.*,
+        t.is_blocked,
         case
-            when points is null then 0
-            when combine = 'points' then cast(points as double)
-            else cast(points as double) * criterion_weight / nullif(known_weight, 0)
+            when p.points is null then 0
+            when p.combine = 'points' then cast(p.points as double)
+            else cast(p.points as double) * p.criterion_weight / nullif(d.known_weight, 0)
         end as dimension_part,
         case
-            when points is null then 0
-            when combine = 'points' then cast(points as double)
-            else cast(points as double) * criterion_weight / nullif(known_weight, 0)
-                * dimension_weight / nullif(known_dimension_weight, 0)
+            when p.points is null then 0
+            when p.combine = 'points' then cast(p.points as double)
+            else cast(p.points as double) * p.criterion_weight / nullif(d.known_weight, 0)
+                * p.dimension_weight / nullif(t.known_dimension_weight, 0)
         end as total_part
-    from across_dimensions
+    from points as p
+    inner join known_dimensions as d
+        on p.policy = d.policy and p.version = d.version and p.partner_id = d.partner_id
+        and p.quarter_index = d.quarter_index and p.dimension is not distinct from d.dimension
+    inner join known_totals as t
+        on p.policy = t.policy and p.version = t.version and p.partner_id = t.partner_id
+        and p.quarter_index = t.quarter_index
 ),
 
+-- Two orders of rows in all, because sorting is what this model costs: the sum before a row shares that of the sum up
+-- to it.
 running as (
     select
         *,
-        sum(dimension_part) over (
-            partition by policy, version, partner_id, quarter_index, dimension order by position
-            rows between unbounded preceding and current row
-        ) as dimension_so_far,
-        sum(total_part) over (
-            partition by policy, version, partner_id, quarter_index order by position
-            rows between unbounded preceding and current row
-        ) as total_so_far
+        {% for part in ['dimension', 'total'] -%}
+        {%- set rows = 'policy, version, partner_id, quarter_index' ~ (', dimension' if part == 'dimension' else '') -%}
+        sum({{ part }}_part) over (
+            partition by {{ rows }} order by position rows between unbounded preceding and current row
+        ) as {{ part }}_so_far,
+        coalesce(sum({{ part }}_part) over (
+            partition by {{ rows }} order by position rows between unbounded preceding and 1 preceding
+        ), 0) as {{ part }}_before{{ ',' if not loop.last }}
+        {% endfor %}
     from weighed
-),
-
-rounded as (
-    select
-        *,
-        {{ rounded_to('dimension_so_far', 'rounding_digits') }} as dimension_rounded,
-        {{ rounded_to('total_so_far', 'rounding_digits') }} as total_rounded
-    from running
 )
 
 select
@@ -89,13 +88,11 @@ select
     is_blocked = 1 as is_blocked,
     cast(criterion_weight as double) * dimension_weight as full_weight,
     case
-        when points is not null then cast(dimension_rounded - coalesce(lag(dimension_rounded) over (
-            partition by policy, version, partner_id, quarter_index, dimension order by position
-        ), 0) as decimal(18,6))
+        when points is not null then cast({{ rounded_to('dimension_so_far', 'rounding_digits') }}
+            - {{ rounded_to('dimension_before', 'rounding_digits') }} as decimal(18,6))
     end as dimension_contribution,
     case
-        when points is not null then cast(total_rounded - coalesce(lag(total_rounded) over (
-            partition by policy, version, partner_id, quarter_index order by position
-        ), 0) as decimal(18,6))
+        when points is not null then cast({{ rounded_to('total_so_far', 'rounding_digits') }}
+            - {{ rounded_to('total_before', 'rounding_digits') }} as decimal(18,6))
     end as contribution
-from rounded
+from running
