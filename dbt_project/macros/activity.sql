@@ -17,7 +17,8 @@
 {{ return({
     'meetings_held': 'bigint', 'meeting_minutes': 'decimal(28,4)', 'trainings_completed': 'bigint',
     'registrations_submitted': 'bigint', 'registrations_accepted': 'bigint', 'registrations_decided': 'bigint',
-    'registrations_won': 'bigint', 'decision_days': 'bigint', 'portal_active_days': 'bigint', 'content_views': 'bigint',
+    'registrations_won': 'bigint', 'decision_days': 'bigint', 'timed_decisions': 'bigint',
+    'portal_active_days': 'bigint', 'content_views': 'bigint',
     'mdf_requested_amount': 'decimal(28,4)', 'mdf_spent_amount': 'decimal(28,4)', 'csat_points': 'decimal(28,10)',
     'csat_responses': 'bigint', 'business_plans_held': 'bigint'
 }) }}

@@ -1,4 +1,4 @@
-"""Every story planted in the sample company can be found in the released tables alone, as docs/sample-company.md tells."""
+"""Every story planted in the sample company is found in the released tables alone, as docs/sample-company.md tells."""
 
 from __future__ import annotations
 

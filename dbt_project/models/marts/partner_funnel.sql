@@ -14,7 +14,7 @@ select
     cast(coalesce(a.registrations_won, 0) as bigint) as won,
     cast(a.registrations_accepted as double) / nullif(a.registrations_decided, 0) as acceptance_rate,
     cast(a.registrations_won as double) / nullif(a.registrations_accepted, 0) as won_per_accepted,
-    cast(a.decision_days as double) / nullif(a.registrations_decided, 0) as decision_days,
+    cast(a.decision_days as double) / nullif(a.timed_decisions, 0) as decision_days,
     c.policy,
     c.version
 from {{ ref('int_partner_quarters') }} as r

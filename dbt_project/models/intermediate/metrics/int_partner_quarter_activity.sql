@@ -69,6 +69,12 @@ measured as (
     where registration_status in ('accepted', 'auto_accepted', 'declined')
     group by roster_partner_id, quarter_index
     union all
+    -- Whose submission nobody knows took nobody knows how long.
+    select roster_partner_id, quarter_index, 'timed_decisions', count(*)
+    from decided
+    where registration_status in ('accepted', 'auto_accepted', 'declined') and submitted_at is not null
+    group by roster_partner_id, quarter_index
+    union all
     select roster_partner_id, quarter_index, 'registrations_won', count(*)
     from ended where outcome = 'won' and registration_status <> 'draft' group by roster_partner_id, quarter_index
     union all
