@@ -174,7 +174,7 @@ def run(
         print(json.dumps(result))
     elif done:
         for earlier in journal.earlier:
-            _out.print(f"{earlier.release}  released, made up for with what was known on its release day")
+            _out.print(f"{earlier.release}  released first, from what its release day knew")
         state = "released" if done.is_new else "unchanged, the same inputs give the same release"
         _out.print(f"{done.release}  {state}  ({seconds:.1f} s)")
     elif candidate:
