@@ -301,8 +301,12 @@ class Metrics:
                 if closed and deal.is_won:
                     self._add(part.partner.id, closed, influenced_won=units)
         self.seen: dict[str, int] = {}
-        for partner, quarter in self.measures:
-            self.seen[partner] = min(self.seen.get(partner, quarter), quarter)
+        for deal in company.deals:
+            # Whoever stands on a deal produces, whatever part of it a model credits.
+            quarters = [calendar.index(deal.created), calendar.index(deal.closes) if deal.is_closed else None]
+            for part, _ in production_credits(deal, "equal", weights):
+                for quarter in filter(None, quarters):
+                    self.seen[part.partner.id] = min(self.seen.get(part.partner.id, quarter), quarter)
         self.start = min(self.seen.values(), default=1)
         self.calendar = calendar
 

@@ -10,9 +10,28 @@ with bounds as (
     from {{ ref('stg_deployment__quarters') }}
 ),
 
+deals as (
+    select
+        p.partner_id,
+        cast(o.created_at as date) as created_date,
+        case when o.is_closed then o.close_date end as decided_date
+    from {{ ref('int_deal_partners') }} as p
+    inner join {{ ref('int_opportunities') }} as o on p.source = o.source and p.opportunity_id = o.source_id
+    where not o.is_deleted and not o.is_test
+),
+
+-- By the deals a partner stands on and not by its credit: which policies are evaluated must not move anybody's start.
 first_measures as (
     select partner_id, min(quarter_index) as first_index
-    from {{ ref('int_partner_quarter_measures') }}
+    from (
+        select e.partner_id, d.quarter_index
+        from deals as e
+        inner join {{ ref('stg_deployment__days') }} as d on e.created_date = d.day
+        union all
+        select e.partner_id, d.quarter_index
+        from deals as e
+        inner join {{ ref('stg_deployment__days') }} as d on e.decided_date = d.day
+    ) as seen
     group by partner_id
 ),
 
