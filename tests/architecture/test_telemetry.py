@@ -106,4 +106,4 @@ def test_duckdb_never_fetches_an_extension() -> None:
     assert switches == {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
     profiles = yaml.safe_load((ROOT / "dbt_project" / "profiles.yml").read_text(encoding="utf-8"))
     options = profiles["partner_segments"]["outputs"]["duckdb"]["config_options"]
-    assert options == {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    assert {name: value for name, value in options.items() if name in switches} == switches
