@@ -188,7 +188,9 @@ class FileTable:
         found = []
         for header in headers:
             near = nearest(header, [*free, *words])
-            found.append(repr(header) + (f" - did you mean {words.get(near, near)}?" if near else ""))
+            # Without a header line the first row stands here, and addresses of people do not belong into messages.
+            shown = "(an e-mail address)" if "@" in header else repr(header)
+            found.append(shown + (f" - did you mean {words.get(near, near)}?" if near else ""))
         return found
 
     # -- a look through all of it
