@@ -41,8 +41,8 @@ left join (select unnest(getvariable('rates'), recursive := true)) as r
     and o.CloseDate::date < r.valid_to
 where o.IsDeleted = 'false';
 
--- A partner's strongest role on a deal. The first partner of a deal holds its production, whoever influenced it is
--- seen at work all the same.
+-- A partner's strongest role on a deal. The first partner of a deal holds its production, whoever else stands on it
+-- is seen at work all the same.
 create or replace temp table activity as
 with roles as (
     select
@@ -69,7 +69,6 @@ pairs as (
         deal,
         partner_number,
         min(role_rank) as role_rank,
-        bool_or(role_rank = 4) as has_influenced,
         bool_or(is_primary) as is_primary
     from roles
     group by all
@@ -95,7 +94,6 @@ credits as (
             getvariable('last_quarter') as last_quarter,
             (getvariable('last_quarter') - to_months(3 * (getvariable('history_quarters') - 1)))::date as first_quarter
     ) as b
-    where f.first_pair[3] = p.partner_number or p.has_influenced
 )
 select
     partner_number,
