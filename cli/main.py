@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from datetime import UTC, datetime
-from enum import StrEnum
-from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
 import duckdb
 import typer
-from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
+from cli.common import (
+    Config,
+    Data,
+    Format,
+    err,
+    guarded,
+    out,
+    print_rows,
+    released_of,
+    remember,
+    settings_of,
+)
+from cli.policy import app as policy_app
 from cli.reporter import Mode, Reporter
 from pipelines import release as releases_room
 from pipelines.connector import available, find
-from pipelines.errors import ConfigError, InputError, SegmentsError
-from pipelines.settings import Settings, read_settings
+from pipelines.errors import ConfigError, InputError
 from pipelines.template import TEMPLATE
 from pipelines.templates import write_templates
-from pipelines.warehouse import Places, quoted
+from pipelines.warehouse import quoted
 
 app = typer.Typer(
     help="Turn CRM, account-mapping and PRM data into partner segments and tiers that can be defended.",
@@ -38,52 +45,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_LAST = Path(".segments") / "last"
-_out, _err = Console(highlight=False), Console(stderr=True, highlight=False)
-
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", envvar="SEGMENTS_CONFIG", help="Deployment file; default: ./segments.yml."),
-]
-Data = Annotated[
-    Path | None,
-    typer.Option("--data", envvar="SEGMENTS_DATA", help="Folder of the file sources, in place of paths.inputs."),
-]
-
-
-class Format(StrEnum):
-    """How a result is printed."""
-
-    table = "table"
-    csv = "csv"
-    json = "json"
-
-
-def _guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """Print a room's error as people read it and end with its exit code; anything else is a defect with its trace."""
-
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except SegmentsError as problem:
-            if kwargs.get("as_json"):
-                line = {"event": "ended", "exit_code": problem.exit_code, "kind": problem.title}
-                print(json.dumps({**line, "message": problem.message, "next_step": problem.next_step}))
-            _err.print(f"[bold red]{problem.title}[/bold red]: ", end="")
-            _err.print(problem.message, markup=False, soft_wrap=True)
-            if problem.next_step:
-                _err.print(f"next: {problem.next_step}", markup=False, soft_wrap=True)
-            raise typer.Exit(problem.exit_code) from None
-        except KeyboardInterrupt:
-            _err.print("stopped; the last release is as it was, a new run starts over safely")
-            raise typer.Exit(130) from None
-
-    return run
 
 
 @app.command()
-@_guarded
+@guarded
 def init(
     path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("segments.yml"),
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
@@ -93,30 +58,30 @@ def init(
         raise ConfigError(f"{path}: is there already, left as it is", next_step="`--force` replaces it")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(TEMPLATE, encoding="utf-8")
-    _out.print(f"{path} written. Name your sources, currency and policies in it, then: segments check --config {path}")
+    out.print(f"{path} written. Name your sources, currency and policies in it, then: segments check --config {path}")
 
 
 @app.command()
-@_guarded
+@guarded
 def check(config: Config = None, data: Data = None) -> None:
     """Read the deployment file, the connectors' options and every policy, and say what a run would do."""
     from pipelines.shape import plan
 
-    settings = _settings(config, data)
+    settings = settings_of(config, data)
     run = plan(settings)
-    _out.print(f"{settings.deployment}: {settings.file.name} is in order")
-    _out.print(f"  quarter   {run.quarter.label} ({run.quarter.first_day} to {run.quarter.last_day})")
-    _out.print(f"  policy    {run.active.key}, in force since {run.active.effective_from}")
+    out.print(f"{settings.deployment}: {settings.file.name} is in order")
+    out.print(f"  quarter   {run.quarter.label} ({run.quarter.first_day} to {run.quarter.last_day})")
+    out.print(f"  policy    {run.active.key}, in force since {run.active.effective_from}")
     for policy in run.policies:
         if policy.key != run.active.key:
-            _out.print(f"  beside it {policy.key}")
+            out.print(f"  beside it {policy.key}")
     for instance in run.sources:
-        _out.print(f"  source    {instance.name} ({instance.connector.name}, {instance.kind})")
-    _out.print(f"  state     {run.places.state}")
+        out.print(f"  source    {instance.name} ({instance.connector.name}, {instance.kind})")
+    out.print(f"  state     {run.places.state}")
 
 
 @app.command()
-@_guarded
+@guarded
 def run(
     config: Config = None,
     data: Data = None,
@@ -144,12 +109,10 @@ def run(
     started = time.perf_counter()
     mode: Mode = "json" if as_json else "quiet" if quiet else "verbose" if verbose else "normal"
     reporter = Reporter(mode).install()
-    settings = _settings(config, data)
-    _remember(settings)
+    settings = settings_of(config, data)
+    remember(settings)
     if mode in ("normal", "verbose"):
-        _err.print(
-            f"[bold]{settings.deployment}[/bold]  quarter {settings.quarter(quarter).label}  (loading the graph)"
-        )
+        err.print(f"[bold]{settings.deployment}[/bold]  quarter {settings.quarter(quarter).label}  (loading the graph)")
     from assets.graph import Options
     from assets.run import run_once
 
@@ -174,17 +137,17 @@ def run(
         print(json.dumps(result))
     elif done:
         for earlier in journal.earlier:
-            _out.print(f"{earlier.release}  released first, from what its release day knew")
+            out.print(f"{earlier.release}  released first, from what its release day knew")
         state = "released" if done.is_new else "unchanged, the same inputs give the same release"
-        _out.print(f"{done.release}  {state}  ({seconds:.1f} s)")
+        out.print(f"{done.release}  {state}  ({seconds:.1f} s)")
     elif candidate:
-        _out.print(f"{candidate.release}  good to release; nothing was released (--rehearse)  ({seconds:.1f} s)")
+        out.print(f"{candidate.release}  good to release; nothing was released (--rehearse)  ({seconds:.1f} s)")
     if mode in ("normal", "verbose") and done:
-        _err.print('look at it: segments show   |   segments query "from partner_segments limit 5"')
+        err.print('look at it: segments show   |   segments query "from partner_segments limit 5"')
 
 
 @app.command()
-@_guarded
+@guarded
 def show(
     partner: Annotated[
         str | None, typer.Argument(help="A partner's number, name or a part of it: its whole story.")
@@ -196,23 +159,23 @@ def show(
     """Who holds which level, and why, as a table; with a partner's name, everything that led to it."""
     from review.terminal import partner_story, roster
 
-    places, _ = _released_of(config)
+    places, _ = released_of(config)
     with releases_room.reader(places) as con:
         if partner is None:
-            roster(con, _out, limit=limit, level=level)
+            roster(con, out, limit=limit, level=level)
         else:
-            partner_story(con, _out, partner)
+            partner_story(con, out, partner)
 
 
 @app.command()
-@_guarded
+@guarded
 def query(
     sql: Annotated[str, typer.Argument(help="A statement on the released tables; `segments tables` lists them.")],
     config: Config = None,
     output: Annotated[Format, typer.Option("--format", "-f", help="How to print.")] = Format.table,
 ) -> None:
     """Ask the current release anything, in DuckDB's SQL. Read-only; one query sees one release."""
-    places, _ = _released_of(config)
+    places, _ = released_of(config)
     with releases_room.reader(places) as con:
         # A query is a question about the release: it has no business with other files or the network.
         con.execute("set enable_external_access = false")
@@ -223,14 +186,14 @@ def query(
         except duckdb.Error as problem:
             known = [row[0] for row in con.execute("select table_name from duckdb_tables() order by 1").fetchall()]
             raise InputError(f"query: {problem}", next_step=f"released tables: {', '.join(known)}") from None
-    _print(names, rows, output)
+    print_rows(names, rows, output)
 
 
 @app.command()
-@_guarded
+@guarded
 def tables(config: Config = None) -> None:
     """The released tables with their rows and columns."""
-    places, _ = _released_of(config)
+    places, _ = released_of(config)
     with releases_room.reader(places) as con:
         names = [row[0] for row in con.execute("select table_name from duckdb_tables() order by 1").fetchall()]
         grid = Table("table", "rows", "columns", box=None, pad_edge=False)
@@ -238,14 +201,14 @@ def tables(config: Config = None) -> None:
             count = con.execute(f"select count(*) from {quoted(name)}").fetchall()[0][0]
             columns = [row[0] for row in con.execute(f"describe {quoted(name)}").fetchall()]
             grid.add_row(name, f"{count:,}", ", ".join(columns))
-    _out.print(grid)
+    out.print(grid)
 
 
 @app.command()
-@_guarded
+@guarded
 def releases(config: Config = None) -> None:
     """The chain of releases that led to the current one."""
-    places, _ = _released_of(config)
+    places, _ = released_of(config)
     current = releases_room.current(places)
     if current is None:
         raise InputError(f"nothing is released yet in {places.released}", next_step="`segments run` makes a release")
@@ -254,11 +217,11 @@ def releases(config: Config = None) -> None:
         mark = "current" if link["release"] == current["release"] else ""
         policy = f"{link['policy']}@{link['version']}"
         grid.add_row(link["release"], link["quarter"], policy, link["known_at"], f"{link['partner_count']:,}", mark)
-    _out.print(grid)
+    out.print(grid)
 
 
 @app.command()
-@_guarded
+@guarded
 def rollback(
     release: Annotated[str | None, typer.Argument(help="Release id; default: the one before the current.")] = None,
     config: Config = None,
@@ -266,10 +229,10 @@ def rollback(
     """Make an earlier release the current one. Nothing is deleted; the next run goes on from there."""
     from pipelines.warehouse import writer
 
-    places, _ = _released_of(config)
+    places, _ = released_of(config)
     with writer(places):
         done = releases_room.roll_back(places, release)
-    _out.print(f"{done.release} is the current release again (it was {done.previous})")
+    out.print(f"{done.release} is the current release again (it was {done.previous})")
 
 
 class _SourcesGroup(TyperGroup):
@@ -288,6 +251,7 @@ sources_app = typer.Typer(
     help="The connectors there are; with a name, its tables and options; `template` writes files to fill in.",
 )
 app.add_typer(sources_app, name="sources")
+app.add_typer(policy_app, name="policy")
 
 
 @sources_app.callback(invoke_without_command=True)
@@ -298,7 +262,7 @@ def sources(context: typer.Context) -> None:
 
 
 @sources_app.command("list")
-@_guarded
+@guarded
 def sources_list() -> None:
     """The connectors there are, and the entities they feed."""
     grid = Table("connector", "kind", "feeds", box=None, pad_edge=False)
@@ -306,27 +270,27 @@ def sources_list() -> None:
         connector = find(found)
         entities = [entity for entity in connector.entities if entity != "rejected_lines"]
         grid.add_row(connector.name, connector.kind, ", ".join(entities))
-    _out.print(grid)
+    out.print(grid)
 
 
 @sources_app.command("describe")
-@_guarded
+@guarded
 def sources_describe(name: Annotated[str, typer.Argument(help="A connector.")]) -> None:
     """Tables and options of one connector."""
     connector = find(name)
-    _out.print(f"{connector.name} ({connector.kind})\noptions:")
+    out.print(f"{connector.name} ({connector.kind})\noptions:")
     for option, field in connector.options.model_fields.items():
         default = "to be said" if field.is_required() else field.get_default(call_default_factory=True)
-        _out.print(f"  {option}: {field.description} (default: {default})", markup=False)
-    _out.print("tables:")
+        out.print(f"  {option}: {field.description} (default: {default})", markup=False)
+    out.print("tables:")
     for table in connector.tables:
-        _out.print(f"  {table.name}: needs {', '.join(table.required)}; uses {', '.join(table.columns)}", markup=False)
+        out.print(f"  {table.name}: needs {', '.join(table.required)}; uses {', '.join(table.columns)}", markup=False)
     if connector.kind == "any":
-        _out.print("what every column is: segments sources template --to FOLDER writes it beside files to fill in")
+        out.print("what every column is: segments sources template --to FOLDER writes it beside files to fill in")
 
 
 @sources_app.command("template")
-@_guarded
+@guarded
 def sources_template(
     entities: Annotated[list[str] | None, typer.Argument(help="Entities; default: all of the kind.")] = None,
     kind: Annotated[
@@ -337,49 +301,7 @@ def sources_template(
 ) -> None:
     """Write CSV files with nothing but their header, to fill in for the connector `files`, and a README of columns."""
     for path in write_templates(to, kind=kind, entities=entities or [], force=force):
-        _out.print(str(path), markup=False)
-
-
-def _settings(config: Path | None, data: Path | None = None) -> Settings:
-    return read_settings(config or Path("segments.yml"), data=data)
-
-
-def _remember(settings: Settings) -> None:
-    """Note which deployment ran last here, so that `show` and `query` need no option after `run`."""
-    try:
-        _LAST.parent.mkdir(exist_ok=True)
-        _LAST.write_text(str(settings.file), encoding="utf-8")
-    except OSError:
-        return  # a read-only working folder: commands then ask for --config
-
-
-def _released_of(config: Path | None) -> tuple[Places, Settings]:
-    """The deployment asked for, else the one that ran last from this folder, else ./segments.yml."""
-    path = config
-    if path is None and _LAST.exists():
-        remembered = Path(_LAST.read_text(encoding="utf-8").strip())
-        if remembered.exists() and remembered.resolve() != Path("segments.yml").resolve():
-            _err.print(
-                f"deployment: {os.path.relpath(remembered)} (ran last here; --config chooses another)", style="dim"
-            )
-            path = remembered
-    settings = _settings(path)
-    return Places.of(settings), settings
-
-
-def _print(names: list[str], rows: list[tuple[Any, ...]], output: Format) -> None:
-    if output is Format.json:
-        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str, indent=2))
-    elif output is Format.csv:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows(rows)
-    else:
-        grid = Table(*names, box=None, pad_edge=False)
-        for row in rows:
-            grid.add_row(*("" if value is None else str(value) for value in row))
-        _out.print(grid)
-        _out.print(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}", style="dim")
+        out.print(str(path), markup=False)
 
 
 def main() -> None:
