@@ -84,6 +84,7 @@ SHARED = ("company", "adventureworks", "sample", "story", "crafted")
 TOGETHER = ("demo", "gate", "metrics")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where the suite runs on several workers: keep tests of one shared warehouse together, and the tests of a module,
     so that nothing is built twice."""
