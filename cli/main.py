@@ -28,6 +28,7 @@ from cli.common import (
     remember,
     settings_of,
 )
+from cli.explain import explain
 from cli.policy import app as policy_app
 from cli.reporter import Mode, Reporter
 from pipelines import release as releases_room
@@ -165,6 +166,9 @@ def show(
             roster(con, out, limit=limit, level=level)
         else:
             partner_story(con, out, partner)
+
+
+app.command()(explain)
 
 
 @app.command()

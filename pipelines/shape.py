@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,8 @@ from pipelines.fiscal import Quarter
 from pipelines.identity import KINDS, public_suffixes, read_crosswalk
 from pipelines.lake import Load, lay_views
 from pipelines.policy import TABLES as POLICY_TABLES
-from pipelines.policy import Policy, in_force, read_policies, rows_of
+from pipelines.policy import Policy, in_force, read_exceptions, read_policies, rows_of
+from pipelines.policy.rows import Row as PolicyRow
 from pipelines.release import recorded_decisions
 from pipelines.settings import Settings
 from pipelines.warehouse import DEPLOYMENT, POLICY, Places, connect, literal, quoted, write_rows
@@ -67,6 +68,8 @@ class Run:
     policies: list[Policy]
     active: Policy
     known_at: datetime | None
+    # Signed exceptions as rows of `policy.exceptions`.
+    exceptions: list[PolicyRow] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,10 @@ def plan(settings: Settings, *, quarter: str | None = None, known_at: datetime |
     for name in settings.policy.compare:
         in_force(everything, name, chosen.last_day)
     policies = [policy for policy in everything if policy.name in wanted]
-    return Run(settings, Places.of(settings), chosen, sources, policies, active, known_at or settings.known_at)
+    exceptions = read_exceptions(settings.folder("policies"), everything)
+    return Run(
+        settings, Places.of(settings), chosen, sources, policies, active, known_at or settings.known_at, exceptions
+    )
 
 
 def dbt_vars(sources: Iterable[Instance]) -> dict[str, Any]:
@@ -131,7 +137,7 @@ def lay_inputs(run: Run) -> list[Load]:
     places.state.mkdir(parents=True, exist_ok=True)
     with connect(places.warehouse) as con:
         used = lay_views(con, places.lake, run.sources, known_at=run.known_at)
-        for table, rows in rows_of(run.policies).items():
+        for table, rows in rows_of(run.policies, run.exceptions).items():
             write_rows(con, POLICY, table, POLICY_TABLES[table], rows)
         spine = run.settings.calendar.spine(run.quarter, run.settings.history_quarters)
         for table, (columns, rows) in _deployment_rows(run, spine, used).items():
@@ -191,9 +197,21 @@ def _deployment_rows(
             ],
         ),
         "quarters": (
-            {"quarter_index": "integer", "quarter": "varchar", "quarter_start": "date", "quarter_end": "date"},
+            {
+                "quarter_index": "integer",
+                "quarter": "varchar",
+                "quarter_start": "date",
+                "quarter_end": "date",
+                "is_year_end": "boolean",
+            },
             [
-                {"quarter_index": i, "quarter": q.label, "quarter_start": q.first_day, "quarter_end": q.last_day}
+                {
+                    "quarter_index": i,
+                    "quarter": q.label,
+                    "quarter_start": q.first_day,
+                    "quarter_end": q.last_day,
+                    "is_year_end": q.label.endswith("Q4"),
+                }
                 for i, q in enumerate(spine, 1)
             ],
         ),
@@ -285,8 +303,8 @@ def _icp_rows(settings: Settings) -> dict[str, tuple[dict[str, str], list[dict[s
     }
 
 
-def build(run: Run, *, on_node: Callable[[Built], None] | None = None) -> list[Built]:
-    """Build staging to marts in one dbt invocation; the inputs must be laid.
+def build(run: Run, *, select: str | None = None, on_node: Callable[[Built], None] | None = None) -> list[Built]:
+    """Build staging to marts in one dbt invocation, or what dbt's `select` chooses of it; the inputs must be laid.
 
     Raises:
         BuildError: a model failed; names each and its message.
@@ -302,7 +320,10 @@ def build(run: Run, *, on_node: Callable[[Built], None] | None = None) -> list[B
         if on_node:
             on_node(node)
 
-    code, tail = _dbt(run.places, dbt_vars(run.sources), ["build", "--exclude-resource-type", "unit_test"], seen)
+    chosen = ["--select", select] if select else []
+    code, tail = _dbt(
+        run.places, dbt_vars(run.sources), ["build", "--exclude-resource-type", "unit_test", *chosen], seen
+    )
     if code != 0:
         lines = (_failures(run.places) if nodes else []) or tail[-5:]
         raise BuildError(

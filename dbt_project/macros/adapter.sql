@@ -77,3 +77,20 @@ regexp_full_match({{ column }}, '[a-z0-9-]+([.][a-z0-9-]+)*') and {{ column }} n
 {%- macro spark__is_bare_host(column) -%}
 {{ column }} rlike '^[a-z0-9-]+([.][a-z0-9-]+)*$' and {{ column }} not like 'www.%'
 {%- endmacro -%}
+
+{#- A month count before a day. -#}
+{%- macro months_before(day, months) -%}{{ adapter.dispatch('months_before')(day, months) }}{%- endmacro -%}
+{%- macro duckdb__months_before(day, months) -%}cast({{ day }} - to_months({{ months }}) as date){%- endmacro -%}
+{%- macro spark__months_before(day, months) -%}add_months({{ day }}, -({{ months }})){%- endmacro -%}
+
+{#- The day after. -#}
+{%- macro day_after(day) -%}{{ adapter.dispatch('day_after')(day) }}{%- endmacro -%}
+{%- macro duckdb__day_after(day) -%}cast({{ day }} + interval 1 day as date){%- endmacro -%}
+{%- macro spark__day_after(day) -%}date_add({{ day }}, 1){%- endmacro -%}
+
+{#- The text under a key of a JSON object; null when it is not there or the text is no JSON. -#}
+{%- macro json_text(json, key) -%}{{ adapter.dispatch('json_text')(json, key) }}{%- endmacro -%}
+{%- macro duckdb__json_text(json, key) -%}
+case when json_valid({{ json }}) then json_extract_string({{ json }}, '$."' || {{ key }} || '"') end
+{%- endmacro -%}
+{%- macro spark__json_text(json, key) -%}get_json_object({{ json }}, '$["' || {{ key }} || '"]'){%- endmacro -%}

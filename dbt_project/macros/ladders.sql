@@ -1,42 +1,68 @@
 {%- macro max_levels() -%}{{ return(12) }}{%- endmacro -%}
 
 {#-
-  Movement as a fold over a partner's quarters. Each quarter is a text `qqq` (quarter) `ee` (earned rank) `uu` (rank
-  reached with raised bars) `dd` (rank kept with lowered bars), 7 characters of a recorded decision or blanks, and the rules of
-  the version in force (`promote_after`, `demote_after`, `max_up`, `max_down`, two digits each); each step appends 7 characters of state: `hh` (held rank) `uu` (reviews above) `dd` (reviews below) and an action:
-  E entered, K kept, P promoted, D demoted, W on_watch, X exited, O outside.
-  Texts, because engines disagree on structs in folds; one fold, because recursion does not travel.
+  Movement as a fold over a partner's quarters, one text per review: `qqq` (quarter) and, as two digits each, the rank
+  earned, reached with raised bars, kept with lowered bars, and possible (lowered bars, whatever is doubtful counting as
+  held); 11 characters of a recorded decision or blanks; and the rules of the version in force: promote_after,
+  demote_after, max_up, max_down, grace (two digits each), freeze (1 or 0) and whether a hold is over by itself (N: there
+  is none, or this review is where it ends; A: only at an anniversary; Y: not at this review).
 
-  Rules. Someone outside enters at the earned level. Up: `promote_after` reviews in a row above the raised bar, at most
-  `max_up` levels. Down: `demote_after` reviews in a row below the lowered bar, at most `max_down` levels; until then
-  on watch. Out: when no level's lowered bar holds and it is the `demote_after`th review in a row below the level held;
-  leaving the programme is neither up nor down, so the step limit does not apply.
+  Each step appends 11 characters of state: held rank, reviews above, reviews below (two digits each), an action, age
+  (reviews since the level held began) and tenure (reviews since the partner entered). Actions: E entered, K kept,
+  P promoted, D demoted, W on watch, H on watch and held until its time, F frozen, G kept as a new partner, X exited,
+  O outside. Ages stand for quarters of a year, so above 95 they start again at 92 and keep their remainder.
+
+  Texts, because engines disagree on structs in folds; one fold, because recursion does not travel. What each action
+  means is in docs/scoring.md; the rules apply in the order of the branches.
 -#}
-{%- macro movement_step(promote_after, demote_after, max_up, max_down, outside) -%}
-{%- set earned = "cast(substr(x, 4, 2) as integer)" -%}
-{%- set raised = "cast(substr(x, 6, 2) as integer)" -%}
-{%- set lowered = "cast(substr(x, 8, 2) as integer)" -%}
-{%- set held = "cast(substr(acc, length(acc) - 6, 2) as integer)" -%}
-{%- set above = "cast(substr(acc, length(acc) - 4, 2) as integer)" -%}
-{%- set below = "cast(substr(acc, length(acc) - 2, 2) as integer)" -%}
+{%- macro state_width() -%}{{ return(11) }}{%- endmacro -%}
+
+{%- macro movement_step(outside) -%}
+{%- set earned = number_at('x', 4) -%}
+{%- set raised = number_at('x', 6) -%}
+{%- set lowered = number_at('x', 8) -%}
+{%- set possible = number_at('x', 10) -%}
+{%- set promote_after = number_at('x', 23) -%}
+{%- set demote_after = number_at('x', 25) -%}
+{%- set max_up = number_at('x', 27) -%}
+{%- set max_down = number_at('x', 29) -%}
+{%- set grace = number_at('x', 31) -%}
+{%- set held = number_at('acc', 'length(acc) - 10') -%}
+{%- set above = number_at('acc', 'length(acc) - 8') -%}
+{%- set below = number_at('acc', 'length(acc) - 6') -%}
+{%- set age = number_at('acc', 'length(acc) - 3') -%}
+{%- set tenure = number_at('acc', 'length(acc) - 1') -%}
+{%- set older = two_digits('case when ' ~ age ~ ' >= 95 then 92 + (' ~ age ~ ' + 1) % 4 else ' ~ age ~ ' + 1 end') -%}
+{%- set tenured = two_digits('least(98, ' ~ tenure ~ ' + 1)') -%}
+{%- set more_below = two_digits('least(98, ' ~ below ~ ' + 1)') -%}
 acc || case
-        when substr(x, 10, 7) <> '       ' then substr(x, 10, 7)
-        when (acc = '' or {{ held }} = {{ outside }}) and {{ earned }} = {{ outside }}
-            then {{ two_digits(outside) }} || '0000O'
-        when acc = '' or {{ held }} = {{ outside }} then {{ two_digits(earned) }} || '0000E'
-        when {{ lowered }} = {{ outside }} and {{ below }} + 1 >= {{ demote_after }} then {{ two_digits(outside) }} || '0000X'
+        when substr(x, 12, 1) <> ' ' then substr(x, 12, 11)
+        when acc = '' and {{ earned }} = {{ outside }} then {{ two_digits(outside) }} || '0000O0000'
+        when acc = '' then {{ two_digits(earned) }} || '0000E0000'
+        when {{ held }} = {{ outside }} and {{ earned }} = {{ outside }} then {{ two_digits(outside) }} || '0000O' || {{ older }} || '00'
+        when {{ held }} = {{ outside }} then {{ two_digits(earned) }} || '0000E0000'
         when {{ raised }} < {{ held }} and {{ above }} + 1 >= {{ promote_after }}
-            then {{ two_digits('greatest(' ~ raised ~ ', ' ~ held ~ ' - ' ~ max_up ~ ')') }} || '0000P'
-        when {{ raised }} < {{ held }} then {{ two_digits(held) }} || {{ two_digits(above ~ ' + 1') }} || '00K'
-        when {{ lowered }} > {{ held }} and {{ lowered }} <> {{ outside }} and {{ below }} + 1 >= {{ demote_after }}
-            then {{ two_digits('least(' ~ lowered ~ ', ' ~ held ~ ' + ' ~ max_down ~ ')') }} || '0000D'
-        when {{ lowered }} > {{ held }} then {{ two_digits(held) }} || '00' || {{ two_digits(below ~ ' + 1') }} || 'W'
-        else {{ two_digits(held) }} || '0000K'
+            then {{ two_digits('greatest(' ~ raised ~ ', ' ~ held ~ ' - ' ~ max_up ~ ')') }} || '0000P00' || {{ tenured }}
+        when {{ raised }} < {{ held }}
+            then {{ two_digits(held) }} || {{ two_digits('least(98, ' ~ above ~ ' + 1)') }} || '00K' || {{ older }} || {{ tenured }}
+        when {{ lowered }} > {{ held }} and substr(x, 33, 1) = '1' and {{ possible }} <= {{ held }}
+            then {{ two_digits(held) }} || '00' || {{ two_digits(below) }} || 'F' || {{ older }} || {{ tenured }}
+        when {{ lowered }} > {{ held }} and {{ tenure }} + 1 <= {{ grace }}
+            then {{ two_digits(held) }} || '0000G' || {{ older }} || {{ tenured }}
+        when {{ lowered }} > {{ held }} and {{ below }} + 1 < {{ demote_after }}
+            then {{ two_digits(held) }} || '00' || {{ more_below }} || 'W' || {{ older }} || {{ tenured }}
+        when {{ lowered }} > {{ held }}
+            and (substr(x, 34, 1) = 'Y' or (substr(x, 34, 1) = 'A' and ({{ age }} + 1) % 4 <> 0))
+            then {{ two_digits(held) }} || '00' || {{ more_below }} || 'H' || {{ older }} || {{ tenured }}
+        when {{ lowered }} > {{ held }} and {{ lowered }} = {{ outside }} then {{ two_digits(outside) }} || '0000X0000'
+        when {{ lowered }} > {{ held }}
+            then {{ two_digits('least(' ~ lowered ~ ', ' ~ held ~ ' + ' ~ max_down ~ ')') }} || '0000D00' || {{ tenured }}
+        else {{ two_digits(held) }} || '0000K' || {{ older }} || {{ tenured }}
     end
 {%- endmacro -%}
 
-{#- One of the rules' numbers inside a quarter's text. -#}
-{%- macro rule_at(position) -%}cast(substr(x, {{ position }}, 2) as integer){%- endmacro -%}
+{#- A number of two digits inside a text. -#}
+{%- macro number_at(text, position) -%}cast(substr({{ text }}, {{ position }}, 2) as integer){%- endmacro -%}
 
 {%- macro two_digits(number) -%}
 lpad(cast(least(99, {{ number }}) as varchar), 2, '0')
@@ -46,7 +72,20 @@ lpad(cast(least(99, {{ number }}) as varchar), 2, '0')
 {%- macro action_in_words(character) -%}
 case {{ character }}
         when 'E' then 'entered' when 'K' then 'kept' when 'P' then 'promoted' when 'D' then 'demoted'
-        when 'W' then 'on_watch' when 'X' then 'exited' when 'O' then 'outside'
+        when 'W' then 'on_watch' when 'H' then 'on_watch' when 'F' then 'frozen' when 'G' then 'kept'
+        when 'X' then 'exited' when 'O' then 'outside'
+    end
+{%- endmacro -%}
+
+{#- The action of a decision with exceptions laid over it: also their end can move a partner. -#}
+{%- macro decided_action(rank, previous, replayed) -%}
+case
+        when exception is not null then 'overridden'
+        when previous_exception is null or {{ rank }} = {{ previous }} then {{ replayed }}
+        when {{ rank }} = coalesce(outside_rank, 99) then 'exited'
+        when {{ previous }} = coalesce(outside_rank, 99) then 'entered'
+        when {{ rank }} < {{ previous }} then 'promoted'
+        else 'demoted'
     end
 {%- endmacro -%}
 

@@ -1,7 +1,8 @@
 """Reads, checks and loads partner programmes: policies/*.yml in, rows of the schema `policy` out.
 
-`parts` and `conditions` and `model` say what can be written, `reading` turns a file into a document, `checks` judges
-the sense of it, `rows` makes the tables. No number of any programme stands here; evaluating rows is dbt_project's work.
+`parts`, `conditions`, `bands`, `declared` and `model` say what can be written, `reading` turns a file into a document,
+`checks` judges the sense of it, `rows` makes the tables, `exceptions` does the same for the file of signed deviations.
+No number of any programme stands here; evaluating rows is dbt_project's work.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 
 from pipelines.errors import PolicyError
 from pipelines.policy.checks import ATTRIBUTES, problems_of
+from pipelines.policy.exceptions import FILES as EXCEPTION_FILES
+from pipelines.policy.exceptions import read_exceptions
 from pipelines.policy.model import PolicyDocument
 from pipelines.policy.parts import nearest
 from pipelines.policy.reading import (
@@ -36,14 +39,12 @@ __all__ = [
     "PolicyDocument",
     "in_force",
     "json_schema",
+    "read_exceptions",
     "read_policies",
     "read_policy",
     "rows_of",
     "schema_text",
 ]
-
-# Signed deviations for single partners live beside the policies but are no policy (policy.md).
-NOT_POLICIES = ("exceptions.yml", "exceptions.yaml")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Policy:
         return self.document.effective_from
 
     def rows(self) -> dict[str, list[Row]]:
-        """All tables of `TABLES`, the same for the same content."""
+        """All tables of `TABLES`, the same for the same content; `exceptions` belong to no version and stay empty."""
         return rows_of_document(self.document, self.content_hash, self.effective_to)
 
 
@@ -102,7 +103,7 @@ def read_policies(folder: Path, catalogue: Iterable[str], *, attributes: Collect
         for path in found
         if path.suffix.lower() in (".yml", ".yaml")
         and not path.name.startswith(".")
-        and path.name.lower() not in NOT_POLICIES
+        and path.name.lower() not in EXCEPTION_FILES
     ]
     if not files:
         raise PolicyError(f"{folder}: holds no policy, expected at least one *.yml", next_step="add a policy file")
@@ -122,7 +123,7 @@ def read_policies(folder: Path, catalogue: Iterable[str], *, attributes: Collect
 
 
 def _checked(source: Source, catalogue: frozenset[str], attributes: Collection[str]) -> Policy:
-    document = document_of(source)
+    document = document_of(source, PolicyDocument)
     problems = problems_of(document, catalogue, attributes)
     if problems:
         raise refuse(source.file, problems, source)
@@ -203,9 +204,11 @@ def in_force(policies: Sequence[Policy], name: str, on: datetime.date) -> Policy
     return started[-1]
 
 
-def rows_of(policies: Iterable[Policy]) -> dict[str, list[Row]]:
-    """The rows of several policies, table by table, whatever order they come in."""
-    return merged(policy.rows() for policy in sorted(policies, key=_order))
+def rows_of(policies: Iterable[Policy], exceptions: Iterable[Row] = ()) -> dict[str, list[Row]]:
+    """The rows of several policies, table by table, whatever order they come in, and those of `read_exceptions`."""
+    rows = merged(policy.rows() for policy in sorted(policies, key=_order))
+    rows["exceptions"] = list(exceptions)
+    return rows
 
 
 def json_schema() -> dict[str, object]:

@@ -51,9 +51,9 @@ class Bar(Part):
 
 
 class MetricCondition(Bar):
-    """The value of a metric of the catalogue."""
+    """The value of a metric."""
 
-    metric: Name = Field(description="a metric of the catalogue")
+    metric: Name = Field(description="a metric of the catalogue, declared or derived")
 
 
 class ScoreCondition(Bar):
@@ -342,6 +342,12 @@ class Interval:
             return False
         return self.low > self.high or (self.low == self.high and (self.is_low_open or self.is_high_open))
 
+    def hull(self, other: Interval) -> Interval:
+        """The smallest interval that holds both, their ends included."""
+        low = None if self.low is None or other.low is None else min(self.low, other.low)
+        high = None if self.high is None or other.high is None else max(self.high, other.high)
+        return Interval(low, high)
+
     def __contains__(self, value: Decimal) -> bool:
         return not (self & Interval(value, value)).is_empty
 
@@ -393,6 +399,8 @@ def impossible_because(alternative: Alternative, bounds: Bounds) -> str:
             elif bar.kind != "top_share":
                 key = (bar.kind, bar.subject)
                 reachable = bounds.get(key, Interval())
+                if reachable.is_empty:
+                    return f"it needs {words(bar)}, which the rules never give"
                 if (reachable & _interval(bar)).is_empty:
                     return f"it needs {words(bar)}, but the rules can only give {_reach(reachable)}"
                 numbers[key] = numbers.get(key, reachable) & _interval(bar)
@@ -409,30 +417,38 @@ def _reach(reachable: Interval) -> str:
     return f"{plain(reachable.low)} to {plain(reachable.high)}"
 
 
-def passes(found: Sequence[Alternative], facts: Mapping[str, Decimal | str]) -> bool | None:
-    """Whether stated facts pass: an unknown fact never does; None when it hangs on something facts cannot state."""
-    outcomes = {_passes_all(alternative, facts) for alternative in found}
+Facts = Mapping[str, Decimal | str]
+# What a total, a dimension or a criterion has come to, by kind and name; None: it is unknown. What is absent is open.
+Scores = Mapping[tuple[str, str], Decimal | None]
+
+
+def passes(found: Sequence[Alternative], facts: Facts, scores: Scores | None = None) -> bool | None:
+    """Whether stated facts pass: an unknown fact never does; None when it hangs on something that is open."""
+    outcomes = {_passes_all(alternative, facts, scores or {}) for alternative in found}
     if True in outcomes:
         return True
     return None if None in outcomes else False
 
 
-def _passes_all(alternative: Alternative, facts: Mapping[str, Decimal | str]) -> bool | None:
-    outcomes = {_passes(bar, facts) for bar in alternative}
+def _passes_all(alternative: Alternative, facts: Facts, scores: Scores) -> bool | None:
+    outcomes = {_passes(bar, facts, scores) for bar in alternative}
     if False in outcomes:
         return False
     return None if None in outcomes else True
 
 
-def _passes(bar: Atom, facts: Mapping[str, Decimal | str]) -> bool | None:
+def _passes(bar: Atom, facts: Facts, scores: Scores) -> bool | None:
     value = facts.get(bar.subject)
     if bar.kind == "metric":
         return isinstance(value, Decimal) and value in _interval(bar)
     if bar.kind == "attribute":
         return isinstance(value, str) and value in bar.texts
     if bar.kind == "top_share":
-        is_counted = isinstance(value, Decimal) and (bar.of is None or _passes(bar.of, facts) is not False)
+        is_counted = isinstance(value, Decimal) and (bar.of is None or _passes(bar.of, facts, scores) is not False)
         return None if is_counted else False  # who is not in the population has no place in its order
+    if (bar.kind, bar.subject) in scores:
+        score = scores[bar.kind, bar.subject]
+        return score is not None and score in _interval(bar)
     return None
 
 
@@ -460,3 +476,13 @@ def words(bar: Atom) -> str:
         bar.kind, bar.subject
     )
     return f"{subject} {bar.operator.replace('_', ' ')} {plain(bar.value)}"
+
+
+def in_words(condition: Any) -> str:
+    """A condition, nested or not, in words."""
+    parts = [f"({in_words(child)})" if children(child) else in_words(child) for _, child in children(condition)]
+    if isinstance(condition, AtLeastOf):
+        return f"at least {condition.at_least.n} of: {', '.join(parts)}"
+    if isinstance(condition, AllOf | AnyOf):
+        return (" and " if isinstance(condition, AllOf) else " or ").join(parts)
+    return words(atom(condition))

@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
-from pipelines.policy.conditions import Bar, Condition, MetricCondition
+from pipelines.policy.bands import FactorBand, PointsBand
+from pipelines.policy.conditions import Bar, Condition
+from pipelines.policy.declared import Declared, Derived, MetricWindow, Span, Window, narrowed
 from pipelines.policy.parts import (
     AtLeastZero,
     Count,
@@ -23,7 +25,6 @@ from pipelines.policy.parts import (
     Part,
     PolicyName,
     PositiveShare,
-    Quarters,
     Share,
     Text,
     Version,
@@ -36,6 +37,7 @@ FULL_POINTS = Decimal(100)
 
 Missing = Literal["renormalise", "zero", "block"]
 Role = Literal["sourced", "influenced", "fulfilled"]
+RoundingMode = Literal["half_up", "down", "up"]
 
 
 class RoleWeights(Part):
@@ -63,26 +65,21 @@ Attribution = Annotated[
 ]
 
 
-class Window(Part):
-    """The quarters a metric looks back on, the current one included."""
-
-    quarters: Quarters = Field(description="how many quarters")
-    complete: YesNo = Field(False, description="true: no value before that many quarters exist")
-
-
-class MetricWindow(Part):
-    """A window of one metric's own; what is left out is as in `window`."""
-
-    quarters: Quarters | None = None
-    complete: YesNo | None = None
-    lag: Lag = Field(0, description="quarters to step back before looking")
-
-
 class Rounding(Part):
     """How scores are rounded."""
 
     digits: Digits = Field(2, description="decimals kept")
-    mode: Literal["half_up"] = "half_up"
+    mode: RoundingMode = Field("half_up", description="half_up, down (toward 0) or up (away from 0)")
+    per: Literal["criterion", "total"] = Field(
+        "criterion", description="criterion: points and sums are rounded; total: only the sums"
+    )
+
+
+class CriterionRounding(Part):
+    """How the points of one criterion are rounded; what is left out is as in `rounding`."""
+
+    digits: Digits | None = Field(None, description="decimals kept")
+    mode: RoundingMode | None = Field(None, description="half_up, down (toward 0) or up (away from 0)")
 
 
 class Range(Part):
@@ -120,35 +117,100 @@ class Percentile(Part):
     )
 
 
+class Flag(Part):
+    """Points for a value above 0, none otherwise."""
+
+    points: Number = Field(description="the points")
+
+
+def _flag_form(data: Any) -> str:
+    return "<flag>" if isinstance(data, dict | Flag) else "<points>"
+
+
+POINT_KINDS = ("range", "per_unit", "percentile", "flag", "bands")
+
+
 class Points(Part):
     """How a metric becomes points: exactly one kind."""
 
     range: Range | None = None
     per_unit: PerUnit | None = None
     percentile: Percentile | None = None
+    flag: (
+        Annotated[
+            Union[Annotated[Flag, Tag("<flag>")], Annotated[Number, Tag("<points>")]],  # noqa: UP007
+            Discriminator(_flag_form),
+        ]
+        | None
+    ) = Field(None, description="the points of a value above 0")
+    bands: list[PointsBand] | None = Field(None, min_length=1, description="points by bands of the value")
 
     @model_validator(mode="after")
     def _is_of_one_kind(self) -> Points:
-        if sum(kind is not None for kind in (self.range, self.per_unit, self.percentile)) != 1:
-            raise complaint("exactly one of range, per_unit, percentile")
+        if sum(getattr(self, kind) is not None for kind in POINT_KINDS) != 1:
+            raise complaint(f"exactly one of {', '.join(POINT_KINDS)}")
         return self
 
     @property
     def kind(self) -> str:
-        return "range" if self.range else "per_unit" if self.per_unit else "percentile"
+        return next(kind for kind in POINT_KINDS if getattr(self, kind) is not None)
+
+    @property
+    def flag_points(self) -> Decimal | None:
+        """The points of a flag, however it is written."""
+        return self.flag.points if isinstance(self.flag, Flag) else self.flag
+
+
+class Multiplier(Part):
+    """What the points of a criterion are multiplied with before min and max: a metric's value, or a factor by bands."""
+
+    metric: Name = Field(description="a metric of the catalogue, declared or derived")
+    bands: list[FactorBand] | None = Field(None, min_length=1, description="factors by bands; no band: 1")
+
+
+def _tracks_form(data: Any) -> str:
+    return "<list>" if isinstance(data, list | tuple) else "<name>"
 
 
 class Criterion(Part):
     """One thing the score looks at."""
 
     id: Name = Field(description="a name for the criterion")
-    metric: Name = Field(description="a metric of the catalogue")
+    metric: Name = Field(description="a metric of the catalogue, declared or derived")
+    track: (
+        Annotated[
+            Union[  # noqa: UP007
+                Annotated[Name, Tag("<name>")], Annotated[list[Name], Field(min_length=1), Tag("<list>")]
+            ],
+            Discriminator(_tracks_form),
+        ]
+        | None
+    ) = Field(None, description="the track or tracks it stands in; none: every track")
     dimension: Name | None = Field(None, description="the dimension it belongs to (required when weighted)")
     weight: PositiveShare | None = Field(None, description="its part of the dimension (required when weighted)")
     points: Points = Field(description="how the metric becomes points")
     min: Number | None = Field(None, description="the fewest points it gives")
     max: Number | None = Field(None, description="the most points it gives")
-    requires: list[MetricCondition] = Field(default_factory=list, description="else 0 points")
+    requires: list[Condition] = Field(
+        default_factory=list, description="conditions on metrics and attributes, else 0 points"
+    )
+    multiplier: Multiplier | None = Field(None, description="what the points are multiplied with")
+    round: CriterionRounding | None = Field(None, description="a rounding of its own")
+
+    def stands_in(self, track: str) -> bool:
+        """Whether it counts in a track ("" is the only one of a score without tracks)."""
+        return self.track is None or track in self.tracks
+
+    @property
+    def tracks(self) -> list[str]:
+        """The tracks it names; none where it stands in every one."""
+        return [] if self.track is None else [self.track] if isinstance(self.track, str) else self.track
+
+
+class Track(Part):
+    """A kind of partner that is scored by criteria of its own."""
+
+    when: Condition | None = Field(None, description="who belongs to it, by metrics and attributes; none: everybody")
 
 
 class Score(Part):
@@ -156,6 +218,10 @@ class Score(Part):
 
     combine: Literal["weighted", "points"] = Field(description="weighted (0 to 100) or points (plain sum)")
     dimensions: dict[Name, PositiveShare] | None = Field(None, description="weights that add up to 1 (weighted only)")
+    tracks: dict[Name, Track] | None = Field(None, min_length=1, description="track -> who belongs to it")
+    choose: Literal["first_match", "best"] = Field(
+        "first_match", description="of several tracks that fit: the first, or the one with the best result"
+    )
     criteria: list[Criterion] = Field(min_length=1)
     missing: dict[Name, Missing] = Field(
         default_factory=dict, description="what an unknown value does: `default`, or a criterion or metric by name"
@@ -185,6 +251,11 @@ class Buffered(Part):
     promote_after: Count = Field(1, le=98, description="reviews in a row above before moving up")
     demote_after: Count = Field(1, le=98, description="reviews in a row below before moving down")
     max_steps: MaxSteps = Field(default_factory=lambda: MaxSteps.model_validate({}))
+    new_partner_grace: Lag = Field(0, description="reviews after entering in which nobody falls")
+    hold_until: Literal["none", "anniversary", "policy_year"] = Field(
+        "none", description="falls wait: none, until the anniversary of the level, or until the policy year ends"
+    )
+    freeze: YesNo = Field(True, description="true: nobody falls for a value that is unknown or stale")
 
 
 def _movement_form(data: Any) -> str:
@@ -211,7 +282,7 @@ class Ladder(Part):
     audience: Literal["internal", "partner"] = Field(description="who may see it: internal or partner")
     gate: Condition | None = Field(None, description="holds for every level but the outside one")
     levels: list[Level] = Field(min_length=2, description="at least two, the best first")
-    movement: Movement = Field("none", description="none, or buffer, promote_after, demote_after, max_steps")
+    movement: Movement = Field("none", description="none, or rules such as buffer, demote_after, max_steps")
     guardrails: Guardrails = Field(default_factory=lambda: Guardrails.model_validate({}))
 
 
@@ -236,7 +307,7 @@ Fact = Annotated[Decimal | str, BeforeValidator(_fact), WithJsonSchema({"type": 
 class Example(Part):
     """A worked example that the rules must agree with."""
 
-    facts: dict[Name, Fact] = Field(description="metric -> value; what is left out is unknown")
+    facts: dict[Name, Fact] = Field(description="metric or attribute -> value; what is left out is unknown")
     expect: dict[Name, Name] = Field(min_length=1, description="ladder -> level")
 
 
@@ -274,6 +345,12 @@ class PolicyDocument(Part):
     window: Window = Field(description="the quarters every metric looks back on")
     windows: dict[Name, MetricWindow] = Field(default_factory=dict, description="metric -> a window of its own")
     rounding: Rounding = Field(default_factory=lambda: Rounding.model_validate({}))
+    declares: dict[Name, Declared] = Field(
+        default_factory=dict, description="metrics of the programme's own, counted from facts"
+    )
+    derived: dict[Name, Derived] = Field(
+        default_factory=dict, description="metrics made of metrics, each of earlier ones only"
+    )
     score: Score | None = None
     ladders: dict[Name, Ladder] = Field(min_length=1)
     entitlements: dict[Text, dict[Text, Benefit]] = Field(
@@ -282,5 +359,21 @@ class PolicyDocument(Part):
     capacity: Capacity | None = None
     examples: list[Example] = Field(default_factory=list)
 
+    @property
+    def span(self) -> Span:
+        """The window every metric has that says nothing else."""
+        return Span(self.window.length, self.window.complete)
 
-__all__ = ["FULL_POINTS", "Bar", "Criterion", "Ladder", "Level", "PolicyDocument", "Score"]
+    def span_of(self, metric: str) -> Span:
+        """What a catalogue or declared metric looks through, or a derived one that reads such a metric again."""
+        if metric in self.derived:
+            again = self.derived[metric]
+            return narrowed(self.span_of(again.metric or ""), again.window, again.lag)
+        span = self.span
+        if metric in self.declares:
+            span = narrowed(span, self.declares[metric].window, self.declares[metric].lag)
+        own = self.windows.get(metric)
+        return narrowed(span, own, own.lag) if own else span
+
+
+__all__ = ["FULL_POINTS", "Bar", "Criterion", "Ladder", "Level", "PolicyDocument", "Score", "Track"]

@@ -59,7 +59,7 @@ class Part(BaseModel):
         return data
 
 
-def _number(value: Any) -> Decimal:
+def number_of(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise complaint("a number" + (" without quotes" if isinstance(value, str) else ""))
     number = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
@@ -72,19 +72,19 @@ def _number(value: Any) -> Decimal:
 
 
 def _at_least_zero(value: Any) -> Decimal:
-    if (number := _number(value)) < 0:
+    if (number := number_of(value)) < 0:
         raise complaint("a number not below zero")
     return number
 
 
 def _share(value: Any) -> Decimal:
-    if not 0 <= (number := _number(value)) <= 1:
+    if not 0 <= (number := number_of(value)) <= 1:
         raise complaint("a share from 0 to 1 (0.05 is 5 %)")
     return number
 
 
 def _positive_share(value: Any) -> Decimal:
-    if not 0 < (number := _number(value)) <= 1:
+    if not 0 < (number := number_of(value)) <= 1:
         raise complaint("a share above 0 and at most 1 (0.05 is 5 %)")
     return number
 
@@ -101,6 +101,10 @@ def _count(value: Any) -> int:
 
 def _quarters(value: Any) -> int:
     return _whole(value, 1, 40)
+
+
+def _months(value: Any) -> int:
+    return _whole(value, 1, 120)
 
 
 def _lag(value: Any) -> int:
@@ -130,7 +134,7 @@ POLICY_PATTERN = r"^[a-z0-9][a-z0-9_-]*$"
 VERSION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
-def _name(value: Any) -> str:
+def name_of(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(NAME_PATTERN, value):
         raise complaint("a name of letters, digits and _ that begins with a letter")
     return value
@@ -161,7 +165,7 @@ def _date(value: Any) -> datetime.date:
     raise complaint("a day as YYYY-MM-DD, such as 2026-01-01")
 
 
-Number = Annotated[Decimal, BeforeValidator(_number), WithJsonSchema({"type": "number"})]
+Number = Annotated[Decimal, BeforeValidator(number_of), WithJsonSchema({"type": "number"})]
 AtLeastZero = Annotated[Decimal, BeforeValidator(_at_least_zero), WithJsonSchema({"type": "number", "minimum": 0})]
 Share = Annotated[Decimal, BeforeValidator(_share), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
 PositiveShare = Annotated[
@@ -171,13 +175,14 @@ PositiveShare = Annotated[
 ]
 Count = Annotated[int, BeforeValidator(_count), WithJsonSchema({"type": "integer", "minimum": 1})]
 Quarters = Annotated[int, BeforeValidator(_quarters), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 40})]
+Months = Annotated[int, BeforeValidator(_months), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 120})]
 Lag = Annotated[int, BeforeValidator(_lag), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 40})]
 Digits = Annotated[
     int, BeforeValidator(_digits), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_DECIMALS})
 ]
 Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": "string", "minLength": 1})]
 YesNo = Annotated[bool, BeforeValidator(_yes_no), WithJsonSchema({"type": "boolean"})]
-Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
+Name = Annotated[str, BeforeValidator(name_of), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
 PolicyName = Annotated[
     str, BeforeValidator(_policy_name), WithJsonSchema({"type": "string", "pattern": POLICY_PATTERN})
 ]

@@ -1,4 +1,4 @@
-"""From bytes to a `PolicyDocument`: strict YAML with line numbers, and complaints that people can act on.
+"""From bytes to a document: strict YAML with line numbers, and complaints that people can act on.
 
 The shapes are in `model.py`, the sense of the whole in `checks.py`; nothing here knows what a weight or a level means.
 """
@@ -9,11 +9,11 @@ import datetime
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -21,8 +21,9 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from pipelines.errors import PolicyError
 from pipelines.policy.conditions import CONDITION_KEYS, plain
-from pipelines.policy.model import PolicyDocument
-from pipelines.policy.parts import nearest
+from pipelines.policy.parts import Part, nearest
+
+Document = TypeVar("Document", bound=Part)
 
 KeyPath = tuple[str | int, ...]
 
@@ -63,6 +64,12 @@ class Source:
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path)
+
+
+def unknown(path: KeyPath, name: str, known: Collection[str], what: str) -> Problem:
+    """A name that is none of those that are known; few are listed, of many the nearest is shown."""
+    listed = f" ({', '.join(sorted(known))})" if 0 < len(known) <= 12 else ""
+    return Problem(path, f'found the text "{name}"', f"{what}{listed}", nearest(name, known))
 
 
 def key_path(path: KeyPath) -> str:
@@ -123,7 +130,10 @@ class _UnreadableError(Exception):
         self.problem = problem
 
 
-def read_source(path: Path) -> Source:
+POLICY_KEYS = "a policy (policy, version, effective_from, ...)"
+
+
+def read_source(path: Path, expected: str = POLICY_KEYS) -> Source:
     """The data of one file; every way in which a file can be unreadable is a `PolicyError`."""
     file = str(path)
     try:
@@ -138,11 +148,14 @@ def read_source(path: Path) -> Source:
         line = content[: error.start].count(b"\n") + 1
         found = f"byte {error.object[error.start]:#04x} is not UTF-8"
         raise refuse(file, [Problem((), found, "a text file saved as UTF-8", line=line)]) from error
-    return parse_source(text, file)
+    return parse_source(text, file, expected)
 
 
-def parse_source(text: str, file: str) -> Source:
-    """`text` as data with line numbers; duplicate keys, aliases and tags are refused."""
+def parse_source(text: str, file: str, expected: str = POLICY_KEYS) -> Source:
+    """`text` as data with line numbers; duplicate keys, aliases and tags are refused.
+
+    `expected` says what the file should hold, for the message about an empty one.
+    """
     loader: Any = None
     try:
         loader = _Loader(text)
@@ -167,9 +180,9 @@ def parse_source(text: str, file: str) -> Source:
         if loader is not None:
             loader.dispose()
     if data is None:
-        raise refuse(file, [Problem((), "the file is empty", "a policy (policy, version, effective_from, ...)")])
+        raise refuse(file, [Problem((), "the file is empty", expected)])
     if not isinstance(data, dict):
-        raise refuse(file, [Problem((), f"found {_kind(data)} at the top", "a mapping (policy: ..., version: ...)")])
+        raise refuse(file, [Problem((), f"found {_kind(data)} at the top", f"a mapping: {expected}")])
     return Source(file, data, lines)
 
 
@@ -262,10 +275,10 @@ def shown(value: Any) -> str:
 # --- data to document -------------------------------------------------------------------------------------------
 
 
-def document_of(source: Source) -> PolicyDocument:
+def document_of(source: Source, form: type[Document]) -> Document:
     """The validated document, or a `PolicyError` naming each key that is wrong."""
     try:
-        return PolicyDocument.model_validate(source.data)
+        return form.model_validate(source.data)
     except ValidationError as error:
         problems = [problem for details in error.errors(include_url=False) for problem in _problems(dict(details))]
         raise refuse(source.file, problems, source) from error
@@ -316,17 +329,29 @@ _EXPECTED = {
 
 def content_hash(data: Any) -> str:
     """SHA-256 of what the file says, whatever its comments, spacing, quotes or order of keys."""
-    text = json.dumps(_canonical(data, ()), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(_canonical(data, (), _ordered(data)), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _canonical(value: Any, path: KeyPath) -> Any:
+def _ordered(data: Any) -> frozenset[KeyPath]:
+    """The mappings whose order of keys says something.
+
+    Of tracks the first that fits is taken, of ladders the first is compared first. Ladders in the order of their
+    names are written as before there was such an order, so that released policies keep their hashes.
+    """
+    ladders = data.get("ladders") if isinstance(data, dict) else None
+    is_sorted = not isinstance(ladders, dict) or list(ladders) == sorted(ladders)
+    return frozenset([("score", "tracks"), ("derived",), *([] if is_sorted else [("ladders",)])])
+
+
+def _canonical(value: Any, path: KeyPath, ordered: frozenset[KeyPath]) -> Any:
     if isinstance(value, dict):
-        pairs = [(key, _canonical(inner, (*path, key))) for key, inner in value.items() if inner is not None]
+        pairs = [(key, _canonical(inner, (*path, key), ordered)) for key, inner in value.items() if inner is not None]
         # Benefits are shown in the order they are written in; everywhere else the order of keys says nothing.
-        return [list(pair) for pair in pairs] if len(path) >= 2 and path[0] == "entitlements" else dict(pairs)
+        is_ordered = path in ordered or (len(path) >= 2 and path[0] == "entitlements")
+        return [list(pair) for pair in pairs] if is_ordered else dict(pairs)
     if isinstance(value, list):
-        return [_canonical(inner, (*path, index)) for index, inner in enumerate(value)]
+        return [_canonical(inner, (*path, index), ordered) for index, inner in enumerate(value)]
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, int | float | Decimal):

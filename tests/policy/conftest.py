@@ -72,6 +72,25 @@ ladders:
     movement: {buffer: 2.5, demote_after: 2, max_steps: {up: 1, down: 1}}
 """
 
+SUMMED = """\
+policy: acme-points
+version: "1"
+effective_from: 2026-01-01
+window: {quarters: 4}
+score:
+  combine: points
+  criteria:
+    - {id: deals, metric: won_deals, points: {per_unit: {each: 10}}}
+ladders:
+  tier:
+    audience: partner
+    levels:
+      - level: gold
+        enter: {score: total, at_least: 100}
+      - level: registered
+    movement: none
+"""
+
 
 def changed(text: str, *changes: tuple[str, str]) -> str:
     """`text` with each (old, new) replaced; an old part that is not there is a mistake of the test."""
@@ -96,6 +115,12 @@ def plain() -> Callable[..., str]:
 def scored() -> Callable[..., str]:
     """A weighted policy, with (old, new) changes."""
     return lambda *changes: changed(SCORED, *changes)
+
+
+@pytest.fixture
+def summed() -> Callable[..., str]:
+    """A policy whose score is a plain sum of one criterion, with (old, new) changes."""
+    return lambda *changes: changed(SUMMED, *changes)
 
 
 @pytest.fixture

@@ -12,19 +12,23 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines.policy import TABLES, Policy, json_schema, read_policies, rows_of, schema_text
+from pipelines.policy import TABLES, Policy, json_schema, read_policies, read_policy, rows_of, schema_text
 
 Make = Callable[..., str]
 Read = Callable[[str], Policy]
 
 POLICIES = Path(__file__).parents[2] / "policies"
+EVERYTHING = Path(__file__).parent / "everything.yml"
+
+
+def metrics() -> list[str]:
+    catalogue = POLICIES.parent / "dbt_project" / "seeds" / "metric_catalogue.csv"
+    return [line.split(",")[0] for line in catalogue.read_text(encoding="utf-8").splitlines()[1:]]
 
 
 @pytest.fixture(scope="module")
 def shipped() -> dict[str, Policy]:
-    catalogue = POLICIES.parent / "dbt_project" / "seeds" / "metric_catalogue.csv"
-    metrics = [line.split(",")[0] for line in catalogue.read_text(encoding="utf-8").splitlines()[1:]]
-    return {policy.name: policy for policy in read_policies(POLICIES, metrics)}
+    return {policy.name: policy for policy in read_policies(POLICIES, metrics())}
 
 
 def only(rows: list[dict[str, Any]], *columns: str) -> list[tuple[Any, ...]]:
@@ -79,7 +83,8 @@ def test_the_weighted_example_uses_every_kind_of_points(shipped: dict[str, Polic
 
 def test_every_row_has_exactly_the_columns_of_its_table_and_fits_duckdb(shipped: dict[str, Policy]) -> None:
     connection = duckdb.connect()
-    for table, rows in rows_of(shipped.values()).items():
+    for table, rows in rows_of([*shipped.values(), read_policy(EVERYTHING, metrics())]).items():
+        assert rows or table == "exceptions"  # whatever can be said is said somewhere
         columns = ", ".join(f'"{name}" {kind}' for name, kind in TABLES[table].items())
         connection.execute(f"create table {table} ({columns})")
         for row in rows:
@@ -170,6 +175,13 @@ ladders:"""
     assert rows["level_conditions"][0]["needed"] == "points of adds at least 30"
 
 
+def test_a_row_of_every_table_of_one_version_begins_with_its_key() -> None:
+    assert [list(columns)[:2] for table, columns in TABLES.items() if table != "exceptions"] == [
+        ["policy", "version"]
+    ] * (len(TABLES) - 1)
+    assert "version" not in TABLES["exceptions"]
+
+
 def test_benefits_keep_their_order_and_nested_names_are_joined(read: Read, plain: Make) -> None:
     text = plain() + "entitlements:\n  tier.gold: {sla: {days: 5, night: false}, discount: 0.10, areas: [emea, apac]}\n"
     assert only(read(text).rows()["entitlements"], "level", "entitlement", "value", "position") == [
@@ -219,7 +231,7 @@ def test_the_schema_accepts_the_shipped_policies_and_refuses_an_unknown_key() ->
     jsonschema = pytest.importorskip("jsonschema")
     yaml = pytest.importorskip("yaml")
     validator = jsonschema.Draft202012Validator(json_schema())
-    for path in sorted(POLICIES.glob("*.yml")):
+    for path in [*sorted(POLICIES.glob("*.yml")), EVERYTHING]:
         if path.name != "exceptions.yml":
             data = yaml.safe_load(path.read_text(encoding="utf-8"))
             data["effective_from"] = str(data["effective_from"])

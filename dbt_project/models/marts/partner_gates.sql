@@ -2,7 +2,7 @@ with results as (
     select
         r.*,
         c.policy, c.version, c.ladder, c.level, c.alternative, c.condition, c.kind, c.subject, c.operator, c.needed,
-        coalesce(r.actual_value is not null or r.actual_text is not null, false) as is_observed,
+        not r.is_unknown as is_observed,
         case
             when c.kind = 'top_share' then cast(ceil(c.value * r.population) as decimal(28,6)) else c.value
         end as needed_value,
@@ -10,6 +10,7 @@ with results as (
     from {{ ref('int_condition_results') }} as r
     inner join {{ ref('int_conditions') }} as c on r.condition_id = c.condition_id
     inner join {{ ref('stg_deployment__run_context') }} as x on c.policy = x.policy and c.version = x.version
+    inner join {{ ref('int_partner_tracks') }} as t on r.candidate_id = t.candidate_id
 )
 
 select
@@ -32,6 +33,7 @@ select
     c.actual,
     c.is_observed,
     c.has_passed,
+    case when c.has_passed then 'passed' when c.is_unknown then 'unknown' else 'failed' end as outcome,
     cast(case
         when c.has_passed and c.kind <> 'attribute' then 0
         when c.has_passed then null

@@ -28,6 +28,12 @@ select
     h.action,
     r.reasons
     || case
+        when h.exception is not null then '; by exception: ' || h.exception
+        when substr(h.state, 7, 1) = 'F' then '; frozen: it would fall only because a value is unknown or its source is old'
+        when substr(h.state, 7, 1) = 'G' then '; kept: the first ' || cast(m.new_partner_grace as varchar)
+            || ' reviews of a new partner move nobody down'
+        when substr(h.state, 7, 1) = 'H' then '; on watch: below the level held, which is kept until '
+            || case when m.hold_until = 'anniversary' then 'its anniversary' else 'the end of the policy year' end
         when h.action = 'on_watch' then '; on watch: ' || cast(h.reviews_below as varchar) || ' of '
             || cast(m.demote_after as varchar) || ' reviews below the level held'
         when h.reviews_above > 0 then '; ' || cast(h.reviews_above as varchar) || ' of '
@@ -36,6 +42,9 @@ select
         when h.held_rank > h.earned_rank and h.action = 'kept' then '; not raised: within the buffer above the bar'
         else ''
     end as reasons,
+    h.reason_codes,
+    h.exception,
+    h.track,
     s.quarter as held_since,
     cast(h.reviews_above as integer) as reviews_above,
     cast(h.reviews_below as integer) as reviews_below,

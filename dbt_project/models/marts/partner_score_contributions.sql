@@ -6,6 +6,7 @@ select
     t.quarter,
     c.policy,
     c.version,
+    s.track,
     c.criterion,
     c.metric,
     c.dimension,
@@ -26,5 +27,5 @@ inner join {{ ref('int_policy_quarters') }} as t
     on c.policy = t.policy and c.version = t.version and c.quarter_index = t.quarter_index
 inner join {{ ref('int_partner_scores') }} as s
     on c.policy = s.policy and c.version = s.version and c.partner_id = s.partner_id and c.quarter_index = s.quarter_index
+    and c.track = coalesce(s.track, '')
 inner join {{ ref('int_partners') }} as p on c.partner_id = p.partner_id
-where c.is_active

@@ -45,6 +45,7 @@ select
     cast(g.certified_people as bigint) as certified_people,
     case when a.is_observed and m.partner_id is not null
         then cast(a.meeting_minutes / 60 as decimal(18,4)) end as partner_manager_hours,
+    s.track,
     s.total_score,
     s.dimension_scores,
     s.score_rank,
@@ -65,8 +66,8 @@ inner join levels as l on p.partner_id = l.partner_id
 cross join context as c
 left join {{ ref('int_partner_windows') }} as w
     on p.partner_id = w.partner_id and w.window_id = c.window_id and w.quarter_index = c.quarter_index
-left join {{ ref('int_partner_scores') }} as s
-    on p.partner_id = s.partner_id and s.policy = c.policy and s.version = c.version and s.quarter_index = c.quarter_index
+left join {{ ref('partner_scores') }} as s
+    on p.partner_id = s.partner_id and s.policy = c.policy and s.version = c.version and s.quarter = c.quarter
 left join entitled as e on p.partner_id = e.partner_id
 left join {{ ref('int_partner_knowledge') }} as d on p.partner_id = d.partner_id and d.entity = 'opportunity_partners'
 left join {{ ref('int_partner_knowledge') }} as m on p.partner_id = m.partner_id and m.entity = 'meetings'

@@ -80,7 +80,7 @@ insert into partner_gates by name select * from partner_gates where partner_id =
 update partner_gates set has_passed = false where partner_id = 'p1';
 update partner_gates set needed = null, level = 'palladium' where partner_id = 'p2' and ladder = 'tier';
 insert into partner_gates by name
-select * replace ('p9' as partner_id, 'a@b' as needed) from partner_gates where partner_id = 'p3';
+select * replace ('p9' as partner_id, 'a@b' as needed, 'unknown' as outcome) from partner_gates where partner_id = 'p3';
 
 -- segment_summary
 insert into segment_summary by name

@@ -89,4 +89,7 @@ update metrics.partner_quarter_measures set won_amount = won_amount + 100000;
 
 -- the policy a candidate is held against
 update policy.policies set attribution = 'equal';
+insert into policy.exceptions values
+  (null, 'nobody', 'tier', 'gold', null, date '2026-12-31', 'promised', 'Kim'),
+  ('acme', 'p4', 'tier', 'brass', null, date '2026-12-31', 'promised', 'Kim');
 update policy.guardrails set value = 0.1 where kind like 'max%';

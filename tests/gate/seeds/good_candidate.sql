@@ -37,7 +37,8 @@ moved as (
   from chained)
 select partner_id, partner_number, partner_name, quarter, quarter_end, 'acme' as policy, '2026-01' as version, ladder,
   level as earned_level, level as held_level, previous_level, action,
-  'because of ' || won as reasons, quarter as held_since, 0 as reviews_above, 0 as reviews_below,
+  'because of ' || won as reasons, action as reason_codes, null::varchar as exception, null::varchar as track,
+  quarter as held_since, 0 as reviews_above, 0 as reviews_below,
   level as released_level, action as released_action,
   case when quarter = '2026Q1' then 'r1' end as released_in
 from moved;
@@ -46,7 +47,9 @@ create table partner_gates as
 select partner_id, partner_number, partner_name, quarter, 'acme' as policy, '2026-01' as version, ladder, level,
   1 as alternative, 1 as condition, kind, subject, 'at_least' as operator, needed, bar::decimal(28, 6) as needed_value,
   (case when kind = 'score' then won / 4 else won end)::decimal(28, 6) as actual_value, true as is_observed,
-  case when kind = 'score' then won / 4 else won end >= bar as has_passed, 0::decimal(28, 6) as distance
+  case when kind = 'score' then won / 4 else won end >= bar as has_passed,
+  case when case when kind = 'score' then won / 4 else won end >= bar then 'passed' else 'failed' end as outcome,
+  0::decimal(28, 6) as distance
 from partners
 cross join (values
   ('segment', 'strategic', 'score', 'total', 'total score at least 50', 50),
@@ -57,7 +60,7 @@ create table partner_segments as
 select partners.partner_id, partners.partner_number, partners.partner_name, partners.quarter,
   segment.held_level as segment, segment.action as segment_action, tier.held_level as tier,
   tier.action as tier_action, won as sourced_won_amount, 0::decimal(28, 4) as influenced_won_amount,
-  0::decimal(28, 4) as sourced_pipeline_amount, null::bigint as icp_overlap_accounts,
+  0::decimal(28, 4) as sourced_pipeline_amount, null::bigint as icp_overlap_accounts, null::varchar as track,
   null::bigint as certified_people, null::decimal(18, 2) as partner_manager_hours, scores.total_score,
   scores.dimension_scores, scores.score_rank, scores.evidence_share, 'total score' as reasons,
   'joint planning' as entitlements, 'Kim' as manager, date '2026-06-30' as as_of,

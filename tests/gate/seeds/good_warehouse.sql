@@ -60,7 +60,7 @@ create table policy.policies as
 select 'acme' as policy, '2026-01' as version, 'weighted' as combine, 1 as window_quarters, false as window_complete,
   'primary' as attribution;
 create table policy.criteria as
-select 'acme' as policy, '2026-01' as version, 'won' as criterion, 1 as position, 'sourced_won_amount' as metric,
+select 'acme' as policy, '2026-01' as version, '' as track, 'won' as criterion, 1 as position, 'sourced_won_amount' as metric,
   'performance' as dimension;
 create table policy.ladders as
 select 'acme' as policy, '2026-01' as version, ladder from (values ('segment'), ('tier')) as t (ladder);
@@ -76,6 +76,10 @@ select 'acme' as policy, '2026-01' as version, ladder, level, 1 as rank, 1 as al
 from (values
   ('segment', 'strategic', 'score', 'total', 50), ('tier', 'gold', 'metric', 'sourced_won_amount', 150)
 ) as t (ladder, level, kind, subject, value);
+create table policy.exceptions (
+  policy varchar, partner varchar, ladder varchar, level varchar, valid_from date, valid_until date, why varchar,
+  approved_by varchar
+);
 create table policy.guardrails as
 select 'acme' as policy, '2026-01' as version, 'segment' as ladder, kind, subject, value::decimal(18, 6) as value
 from (values

@@ -3,43 +3,49 @@
 {#-
   Every condition of every level for every partner and quarter: what was needed, what there was, and whether it holds
   with the bar as written, raised by the buffer (needed to rise) and lowered by it (needed to stay). The buffer touches
-  conditions on scores only (total, dimension, points). An unknown value passes nothing.
+  conditions on scores only (total, dimension, points). An unknown value passes nothing; where it is unknown, or rests on
+  a system whose news are old (`is_doubtful`), nobody falls because of it. One row per track a partner may be judged in.
 -#}
 with conditions as (
     select * from {{ ref('int_conditions') }}
 ),
 
 roster as (
-    select t.policy, t.version, r.partner_id, r.quarter_index
-    from {{ ref('int_policy_quarters') }} as t
-    inner join {{ ref('int_partner_quarters') }} as r on t.quarter_index = r.quarter_index
+    select candidate_id, policy, version, track, partner_id, quarter_index from {{ ref('int_track_candidates') }}
 ),
 
 policy_values as (
-    select u.policy, u.version, v.metric, v.partner_id, v.quarter_index, v.value, v.is_observed
-    from {{ ref('int_policy_metrics') }} as u
-    inner join {{ ref('int_metric_values') }} as v on u.window_id = v.window_id and u.metric = v.metric
+    select * from {{ ref('int_policy_values') }}
 ),
 
-numbers as (
-    select policy, version, 'metric' as kind, metric as subject, partner_id, quarter_index, value from policy_values
+scores as (
+    select
+        policy, version, candidate_id, 'score' as kind, 'total' as subject, cast(total_score as decimal(28,6)) as value
+    from {{ ref('int_track_scores') }}
     union all
-    select policy, version, 'score', 'total', partner_id, quarter_index, cast(total_score as decimal(28,6))
-    from {{ ref('int_partner_scores') }}
+    select policy, version, candidate_id, 'dimension', dimension, cast(score as decimal(28,6))
+    from {{ ref('int_track_dimension_scores') }}
+    where dimension is not null
     union all
-    select policy, version, 'dimension', dimension, partner_id, quarter_index, cast(score as decimal(28,6))
-    from {{ ref('int_dimension_scores') }}
-    union all
-    select policy, version, 'points', criterion, partner_id, quarter_index, cast(points as decimal(28,6))
+    select policy, version, candidate_id, 'points', criterion, cast(points as decimal(28,6))
     from {{ ref('int_criterion_points') }}
 ),
 
 -- The numbers each condition looks at, under an integer: texts as join keys are dear on this many rows.
-looked_at as (
-    select c.condition_id, n.partner_id, n.quarter_index, n.value
+metrics_looked_at as (
+    select c.condition_id, n.partner_id, n.quarter_index, n.value, n.is_stale
     from conditions as c
-    inner join numbers as n
+    inner join policy_values as n
+        on c.policy = n.policy and c.version = n.version and c.subject = n.metric
+    where c.kind = 'metric'
+),
+
+scores_looked_at as (
+    select c.condition_id, n.candidate_id, n.value
+    from conditions as c
+    inner join scores as n
         on c.policy = n.policy and c.version = n.version and c.kind = n.kind and c.subject = n.subject
+    where c.kind in ('score', 'dimension', 'points')
 ),
 
 rankings as (
@@ -96,30 +102,41 @@ placed as (
     left join peer_keys as k on p.ranking_id = k.ranking_id and p.partner_id = k.partner_id
 ),
 
-compared as (
+numbers as (
     select
-        c.condition_id, r.partner_id, r.quarter_index,
-        n.value as actual_value,
-        coalesce({{ compares('n.value', 'c.operator', 'c.value') }}, false) as has_passed,
-        coalesce({{ compares(
-            'n.value', 'c.operator',
-            "c.value + c.bar_shift"
-        ) }}, false) as has_passed_raised,
-        coalesce({{ compares(
-            'n.value', 'c.operator',
-            "c.value - c.bar_shift"
-        ) }}, false) as has_passed_lowered
+        c.condition_id, c.operator, c.value as bar, c.bar_shift, r.candidate_id, r.track, r.partner_id, r.quarter_index, n.value,
+        coalesce(n.is_stale, false) as is_stale
     from conditions as c
     inner join roster as r on c.policy = r.policy and c.version = r.version
-    left join looked_at as n
+    left join metrics_looked_at as n
         on c.condition_id = n.condition_id and r.partner_id = n.partner_id and r.quarter_index = n.quarter_index
-    where c.kind in ('metric', 'score', 'dimension', 'points')
+    where c.kind = 'metric'
+    union all
+    select
+        c.condition_id, c.operator, c.value, c.bar_shift, r.candidate_id, r.track, r.partner_id, r.quarter_index, n.value, false
+    from conditions as c
+    inner join roster as r on c.policy = r.policy and c.version = r.version
+    left join scores_looked_at as n on c.condition_id = n.condition_id and r.candidate_id = n.candidate_id
+    where c.kind in ('score', 'dimension', 'points')
+),
+
+compared as (
+    select
+        condition_id, candidate_id, track, partner_id, quarter_index,
+        value as actual_value,
+        value is null as is_unknown,
+        value is null or is_stale as is_doubtful,
+        coalesce({{ compares('value', 'operator', 'bar') }}, false) as has_passed,
+        coalesce({{ compares('value', 'operator', "bar + bar_shift") }}, false) as has_passed_raised,
+        coalesce({{ compares('value', 'operator', "bar - bar_shift") }}, false) as has_passed_lowered
+    from numbers
 ),
 
 attributes as (
     select
-        c.condition_id, r.partner_id, r.quarter_index,
+        c.condition_id, r.candidate_id, r.track, r.partner_id, r.quarter_index,
         a.value as actual_text,
+        a.value is null as is_unknown,
         coalesce({{ json_array_holds('c.text_values', 'a.value') }}, false) as has_passed
     from conditions as c
     inner join roster as r on c.policy = r.policy and c.version = r.version
@@ -129,29 +146,34 @@ attributes as (
 
 shares as (
     select
-        c.condition_id, r.partner_id, r.quarter_index,
+        c.condition_id, r.candidate_id, r.track, r.partner_id, r.quarter_index,
         cast(p.place as decimal(28,6)) as actual_value,
         p.population,
+        v.value is null as is_unknown,
+        v.value is null or v.is_stale as is_doubtful,
         -- ceil of a decimal product is exact: 0.05 x 300 is 15, never 16.
         coalesce(p.place <= ceil(c.value * p.population), false) as has_passed
     from conditions as c
     inner join roster as r on c.policy = r.policy and c.version = r.version
+    left join policy_values as v
+        on c.policy = v.policy and c.version = v.version and c.subject = v.metric
+        and r.partner_id = v.partner_id and r.quarter_index = v.quarter_index
     left join placed as p
         on c.ranking_id = p.ranking_id and r.partner_id = p.partner_id and r.quarter_index = p.quarter_index
     where c.kind = 'top_share'
 )
 
 select
-    condition_id, partner_id, quarter_index, actual_value, cast(null as bigint) as population,
-    cast(null as varchar) as actual_text, has_passed, has_passed_raised, has_passed_lowered
+    condition_id, candidate_id, track, partner_id, quarter_index, actual_value, cast(null as bigint) as population,
+    cast(null as varchar) as actual_text, is_unknown, is_doubtful, has_passed, has_passed_raised, has_passed_lowered
 from compared
 union all
 select
-    condition_id, partner_id, quarter_index, cast(null as decimal(28,6)), cast(null as bigint), actual_text,
-    has_passed, has_passed, has_passed
+    condition_id, candidate_id, track, partner_id, quarter_index, cast(null as decimal(28,6)), cast(null as bigint), actual_text,
+    is_unknown, is_unknown, has_passed, has_passed, has_passed
 from attributes
 union all
 select
-    condition_id, partner_id, quarter_index, actual_value, population, cast(null as varchar),
-    has_passed, has_passed, has_passed
+    condition_id, candidate_id, track, partner_id, quarter_index, actual_value, population, cast(null as varchar),
+    is_unknown, is_doubtful, has_passed, has_passed, has_passed
 from shares

@@ -11,7 +11,7 @@ with told as (
     from {{ ref('int_condition_results') }} as r
     inner join {{ ref('int_conditions') }} as c on r.condition_id = c.condition_id
     inner join {{ ref('int_levels_earned') }} as e
-        on r.partner_id = e.partner_id and r.quarter_index = e.quarter_index
+        on r.partner_id = e.partner_id and r.quarter_index = e.quarter_index and r.track = coalesce(e.track, '')
         and c.policy = e.policy and c.version = e.version and c.ladder = e.ladder
     where c.rank = e.reached_rank or (c.rank = e.reached_rank - 1 and not r.has_passed)
 ),

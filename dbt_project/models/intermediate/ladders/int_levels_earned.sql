@@ -11,10 +11,9 @@ with reached as (
         s.total_score as score,
         p.partner_number
     from {{ ref('int_levels_reached') }} as e
+    inner join {{ ref('int_partner_tracks') }} as t on e.candidate_id = t.candidate_id
     inner join {{ ref('int_partners') }} as p on e.partner_id = p.partner_id
-    left join {{ ref('int_partner_scores') }} as s
-        on e.policy = s.policy and e.version = s.version and e.partner_id = s.partner_id
-        and e.quarter_index = s.quarter_index
+    left join {{ ref('int_track_scores') }} as s on e.candidate_id = s.candidate_id
 ),
 
 limited as (
@@ -30,7 +29,7 @@ pass_0 as (
 pass_{{ level }} as (
     select
         p.policy, p.version, p.ladder, p.is_active, p.partner_id, p.quarter_index, p.lowest_rank, p.outside_rank,
-        p.rank, p.raised_rank, p.lowered_rank, p.score, p.partner_number,
+        p.rank, p.raised_rank, p.lowered_rank, p.possible_rank, p.score, p.partner_number,
         case
             when p.settled_rank = {{ level }}
                 and c.capacity < row_number() over (
@@ -56,7 +55,9 @@ select
     coalesce(s.settled_rank, r.rank) as earned_rank,
     -- Nobody rises past the capacity, and who was displaced by it is not kept by the buffer.
     greatest(r.raised_rank, coalesce(s.settled_rank, r.raised_rank)) as raised_rank,
-    case when s.settled_rank > r.rank then greatest(r.lowered_rank, s.settled_rank) else r.lowered_rank end as lowered_rank
+    case when s.settled_rank > r.rank then greatest(r.lowered_rank, s.settled_rank) else r.lowered_rank end as lowered_rank,
+    case when s.settled_rank > r.rank then greatest(r.possible_rank, s.settled_rank) else r.possible_rank end as possible_rank,
+    nullif(r.track, '') as track
 from reached as r
 left join settled as s
     on r.policy = s.policy and r.version = s.version and r.ladder = s.ladder

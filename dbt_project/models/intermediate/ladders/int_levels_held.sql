@@ -4,29 +4,40 @@
   The level a partner holds after movement, replayed twice: `restated` from the first quarter with what is known now,
   `released` from the decisions on record, which are never rewritten. A policy's versions follow each other in one
   replay: each quarter moves by the rules of the version in force, and starts from the level the quarter before left.
+  Exceptions are laid over the result and leave the replay as it is.
 -#}
 -- noqa: disable=PRS
 -- (sqlfluff does not know the lambda inside the fold.)
+{%- set width = state_width() %}
+{%- set blanks = ' ' * width %}
 with rules as (
     select
-        policy, version, ladder,
-        case when rule = 'none' then 1 else coalesce(promote_after, 1) end as promote_after,
-        case when rule = 'none' then 1 else coalesce(demote_after, 1) end as demote_after,
-        case when rule = 'none' then 99 else coalesce(max_up, 99) end as max_up,
-        case when rule = 'none' then 99 else coalesce(max_down, 99) end as max_down
-    from {{ ref('stg_policy__movement') }}
+        policy, version, ladder, hold_until,
+        {{ two_digits("case when rule = 'none' then 1 else coalesce(promote_after, 1) end") }}
+        || {{ two_digits("case when rule = 'none' then 1 else coalesce(demote_after, 1) end") }}
+        || {{ two_digits("case when rule = 'none' then 99 else coalesce(max_up, 99) end") }}
+        || {{ two_digits("case when rule = 'none' then 99 else coalesce(max_down, 99) end") }}
+        || {{ two_digits("case when rule = 'none' then 0 else coalesce(new_partner_grace, 0) end") }}
+        || case when rule <> 'none' and coalesce(m.freeze, false) then '1' else '0' end as rules
+    from {{ ref('stg_policy__movement') }} as m
 ),
 
 reviews as (
     select
         e.policy, e.ladder, e.partner_id, e.quarter_index,
         lpad(cast(e.quarter_index as varchar), 3, '0')
-        || {{ two_digits('e.earned_rank') }} || {{ two_digits('e.raised_rank') }} || {{ two_digits('e.lowered_rank') }} as facts,
-        coalesce(d.state, '       ') as record,
-        {{ two_digits('r.promote_after') }} || {{ two_digits('r.demote_after') }} || {{ two_digits('r.max_up') }} || {{ two_digits('r.max_down') }} as rules,
+        || {{ two_digits('e.earned_rank') }} || {{ two_digits('e.raised_rank') }} || {{ two_digits('e.lowered_rank') }} || {{ two_digits('e.possible_rank') }} as facts,
+        -- Decisions recorded before ages were kept count from their own quarter.
+        coalesce(rpad(d.state, {{ width }}, '0'), '{{ blanks }}') as record,
+        r.rules || case
+            when r.hold_until = 'anniversary' then 'A'
+            when r.hold_until = 'policy_year' and not q.is_year_end then 'Y'
+            else 'N'
+        end as rules,
         coalesce(e.outside_rank, 99) as outside_rank
     from {{ ref('int_levels_earned') }} as e
     inner join rules as r on e.policy = r.policy and e.version = r.version and e.ladder = r.ladder
+    inner join {{ ref('stg_deployment__quarters') }} as q on e.quarter_index = q.quarter_index
     left join {{ ref('stg_released__decisions') }} as d
         on e.policy = d.policy and e.ladder = d.ladder and e.partner_id = d.partner_id
         and e.quarter_index = d.quarter_index
@@ -37,8 +48,8 @@ series as (
         policy, ladder, partner_id,
         min(quarter_index) as first_index,
         max(outside_rank) as outside_rank,
-        max(case when record <> '       ' then 1 else 0 end) as has_record,
-        {{ sorted_texts("facts || '       ' || rules") }} as items,
+        max(case when record <> '{{ blanks }}' then 1 else 0 end) as has_record,
+        {{ sorted_texts("facts || '" ~ blanks ~ "' || rules") }} as items,
         {{ sorted_texts('facts || record || rules') }} as recorded_items
     from reviews
     group by policy, ladder, partner_id
@@ -46,7 +57,7 @@ series as (
 
 -- Without a record the two replays are one.
 folded as (
-    {%- set step = movement_step(rule_at(17), rule_at(19), rule_at(21), rule_at(23), 'outside_rank') %}
+    {%- set step = movement_step('outside_rank') %}
     select
         policy, ladder, partner_id, first_index,
         {{ folded('items', step) }} as states,
@@ -56,28 +67,79 @@ folded as (
 
 states as (
     select
-        e.policy, e.version, e.ladder, e.is_active, e.partner_id, e.quarter_index,
-        e.reached_rank, e.earned_rank, e.outside_rank,
-        substr(f.states, (e.quarter_index - f.first_index) * 7 + 1, 7) as state,
-        case
-            when e.quarter_index > f.first_index
-                then cast(substr(f.states, (e.quarter_index - f.first_index - 1) * 7 + 1, 2) as integer)
-        end as previous_rank,
-        substr(coalesce(f.recorded_states, f.states), (e.quarter_index - f.first_index) * 7 + 1, 7) as released_state
+        e.policy, e.version, e.ladder, e.is_active, e.partner_id, e.quarter_index, e.track,
+        e.reached_rank, e.earned_rank, e.raised_rank, e.lowered_rank, e.outside_rank,
+        substr(f.states, (e.quarter_index - f.first_index) * {{ width }} + 1, {{ width }}) as state,
+        substr(
+            coalesce(f.recorded_states, f.states), (e.quarter_index - f.first_index) * {{ width }} + 1, {{ width }}
+        ) as released_state
     from {{ ref('int_levels_earned') }} as e
     inner join folded as f
         on e.policy = f.policy and e.ladder = f.ladder and e.partner_id = f.partner_id
+),
+
+exceptions as (
+    select
+        l.policy, l.version, l.ladder, p.partner_id, q.quarter_index,
+        min(l.rank) as rank,
+        min_by(x.why || ' (approved by ' || x.approved_by || ', until ' || cast(x.valid_until as varchar) || ')', l.rank) as why
+    from {{ ref('stg_policy__exceptions') }} as x
+    inner join {{ ref('int_partners') }} as p on x.partner in (p.partner_number, p.partner_id)
+    inner join {{ ref('stg_policy__levels') }} as l
+        on (x.policy is null or x.policy = l.policy) and x.ladder = l.ladder and x.level = l.level
+    inner join {{ ref('stg_deployment__quarters') }} as q
+        on q.quarter_end <= x.valid_until and (x.valid_from is null or q.quarter_end >= x.valid_from)
+    group by l.policy, l.version, l.ladder, p.partner_id, q.quarter_index
+),
+
+decided as (
+    select
+        s.*,
+        x.why as exception,
+        cast(substr(s.state, 1, 2) as integer) as replayed_rank,
+        cast(substr(s.released_state, 1, 2) as integer) as released_replayed_rank,
+        {{ action_in_words('substr(s.state, 7, 1)') }} as replayed_action,
+        {{ action_in_words('substr(s.released_state, 7, 1)') }} as released_replayed_action,
+        coalesce(x.rank, cast(substr(s.state, 1, 2) as integer)) as held_rank,
+        coalesce(x.rank, cast(substr(s.released_state, 1, 2) as integer)) as released_rank
+    from states as s
+    left join exceptions as x
+        on s.policy = x.policy and s.version = x.version and s.ladder = x.ladder and s.partner_id = x.partner_id
+        and s.quarter_index = x.quarter_index
+),
+
+followed as (
+    select
+        *,
+        lag(held_rank) over (partition by policy, ladder, partner_id order by quarter_index) as previous_rank,
+        lag(released_rank) over (partition by policy, ladder, partner_id order by quarter_index) as previous_released_rank,
+        lag(exception) over (partition by policy, ladder, partner_id order by quarter_index) as previous_exception
+    from decided
 )
 
 select
-    policy, version, ladder, is_active, partner_id, quarter_index, reached_rank, earned_rank, outside_rank,
+    policy, version, ladder, is_active, partner_id, quarter_index, track, reached_rank, earned_rank, outside_rank,
     state,
     previous_rank,
-    cast(substr(state, 1, 2) as integer) as held_rank,
+    held_rank,
     cast(substr(state, 3, 2) as integer) as reviews_above,
     cast(substr(state, 5, 2) as integer) as reviews_below,
-    {{ action_in_words('substr(state, 7, 1)') }} as action,
+    {{ decided_action('held_rank', 'previous_rank', 'replayed_action') }} as action,
+    {{ decided_action('held_rank', 'previous_rank', 'replayed_action') }}
+    || case when exception is null and previous_exception is not null and held_rank <> previous_rank then ', exception_ended' else '' end
+    || case substr(state, 7, 1)
+        when 'F' then ', unknown_value' when 'G' then ', new_partner_grace' when 'H' then ', hold_until' else ''
+    end
+    || case
+        when substr(state, 7, 1) = 'K' and cast(substr(state, 3, 2) as integer) > 0 then ', awaiting_promotion'
+        when substr(state, 7, 1) = 'K' and replayed_rank <> earned_rank then ', within_buffer'
+        when substr(state, 7, 1) = 'P' and replayed_rank > raised_rank then ', step_limit'
+        when substr(state, 7, 1) = 'D' and replayed_rank < lowered_rank then ', step_limit'
+        else ''
+    end
+    || case when earned_rank > reached_rank then ', level_full' else '' end as reason_codes,
+    exception,
     released_state,
-    cast(substr(released_state, 1, 2) as integer) as released_rank,
-    {{ action_in_words('substr(released_state, 7, 1)') }} as released_action
-from states
+    released_rank,
+    {{ decided_action('released_rank', 'previous_released_rank', 'released_replayed_action') }} as released_action
+from followed

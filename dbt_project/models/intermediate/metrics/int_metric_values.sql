@@ -6,7 +6,7 @@
   value is null, never 0.
 -#}
 with uses as (
-    select distinct metric, window_id, window_quarters, window_complete, window_lag from {{ ref('int_policy_metrics') }}
+    select distinct source_metric as metric, window_id, window_quarters, window_complete, window_lag from {{ ref('int_policy_metrics') }}
 ),
 
 produced as (

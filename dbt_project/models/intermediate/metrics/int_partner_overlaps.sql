@@ -77,7 +77,7 @@ deals as (
     left join {{ ref('stg_deployment__days') }} as c on cast(o.created_at as date) = c.day
     left join {{ ref('stg_deployment__days') }} as e on o.close_date = e.day
     where not o.is_deleted and not o.is_test and o.reporting_amount is not null
-        and exists (select 1 from {{ ref('stg_policy__metric_uses') }} as u where u.metric = 'overlap_open_amount')
+        and exists (select 1 from {{ ref('stg_policy__metric_uses') }} as u where u.source_metric = 'overlap_open_amount')
 ),
 
 open_deals as (
@@ -86,7 +86,7 @@ open_deals as (
     from pairs as p
     inner join deals as d on p.account_key = d.account_key
     where d.created_index is not null
-        and exists (select 1 from {{ ref('stg_policy__metric_uses') }} as u where u.metric = 'overlap_open_amount')
+        and exists (select 1 from {{ ref('stg_policy__metric_uses') }} as u where u.source_metric = 'overlap_open_amount')
         and (d.closed_index is null or d.closed_index > greatest(p.first_index, d.created_index))
 ),
 
@@ -188,10 +188,10 @@ from_counts as (
 can_tell as (
     select
         max(case when r.has_rule and c.entity = 'accounts' then 1 else 0 end) as ideal_customers,
-        max(case when c.entity = 'opportunities' and u.metric is not null then 1 else 0 end) as open_amounts
+        max(case when c.entity = 'opportunities' and u.source_metric is not null then 1 else 0 end) as open_amounts
     from {{ ref('stg_deployment__icp_rule') }} as r
     cross join {{ ref('stg_deployment__capabilities') }} as c
-    left join {{ ref('stg_policy__metric_uses') }} as u on u.metric = 'overlap_open_amount'
+    left join {{ ref('stg_policy__metric_uses') }} as u on u.source_metric = 'overlap_open_amount'
 ),
 
 either as (

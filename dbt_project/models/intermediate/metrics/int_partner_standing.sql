@@ -56,37 +56,24 @@ enabled as (
     group by l.partner_id
 ),
 
--- A number means the partner that the first record with it belongs to, also where a crosswalk has joined two numbers.
-numbers as (
-    select r.partner_number, min_by(l.partner_id, {{ record_order('r') }}) as partner_id
-    from {{ ref('int_partner_records') }} as r
-    inner join {{ ref('int_partner_links') }} as l on r.source = l.source and r.source_id = l.source_id
-    where r.partner_number is not null
-    group by r.partner_number
-),
-
 flags as (
-    select
-        coalesce(n.partner_id, l.partner_id) as partner_id, f.fact_date, f.value, f.source_id
-    from {{ ref('int_metric_facts') }} as f
-    left join numbers as n on f.partner = n.partner_number
-    left join {{ ref('int_partner_links') }} as l on f.source = l.source and f.partner = l.source_id
-    where f.metric = 'strategic_flag' and not f.is_deleted and not f.is_test
+    select partner_id, fact_date, value, fact_id from {{ ref('int_partner_facts') }} where fact_metric = 'strategic_flag'
 ),
 
 -- The newest word counts. Once somebody keeps such a list, whoever is not on it is not strategic.
 flagged as (
     select
         f.partner_id, q.quarter_index,
-        max_by(f.value, cast(f.fact_date as varchar) || f.source_id) as strategic_flag
+        max_by(f.value, cast(f.fact_date as varchar) || f.fact_id) as strategic_flag
     from flags as f
     inner join quarters as q on f.fact_date <= q.quarter_end
-    where f.partner_id is not null
     group by f.partner_id, q.quarter_index
 ),
 
 first_flag as (
-    select min(fact_date) as first_date from flags
+    select min(fact_date) as first_date
+    from {{ ref('int_metric_facts') }}
+    where metric = 'strategic_flag' and not is_deleted and not is_test
 )
 
 select

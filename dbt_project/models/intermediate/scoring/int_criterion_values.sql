@@ -1,38 +1,101 @@
 {{ config(materialized='ephemeral') }}
 
-{#- The value each criterion looks at, and the first of its requirements that is not met. -#}
-with failed as (
+{#-
+  The value each criterion looks at in each track a partner may be judged in, what it is multiplied with, and the first
+  of its requirements that does not hold.
+-#}
+with requirements as (
     select
-        r.policy, r.version, r.criterion, q.partner_id, q.quarter_index,
-        min(
-            'requires ' || r.metric || ' ' || replace(r.operator, '_', ' ') || ' ' || {{ number_in_words('r.value') }}
-        ) as unmet
-    from {{ ref('stg_policy__criterion_requirements') }} as r
-    inner join {{ ref('int_policy_metrics') }} as u
-        on r.policy = u.policy and r.version = u.version and r.metric = u.metric
-    cross join {{ ref('int_partner_quarters') }} as q
-    left join {{ ref('int_metric_values') }} as m
-        on u.window_id = m.window_id and u.metric = m.metric
-        and q.partner_id = m.partner_id and q.quarter_index = m.quarter_index
-    where not coalesce(m.is_observed and {{ compares('m.value', 'r.operator', 'r.value') }}, false)
-    group by r.policy, r.version, r.criterion, q.partner_id, q.quarter_index
+        *,
+        count(*) over (partition by policy, version, criterion, requirement, alternative) as condition_count
+    from {{ ref('stg_policy__criterion_requirements') }}
+),
+
+unmet_conditions as (
+    select distinct r.policy, r.version, r.criterion, r.requirement, r.alternative, r.needed, q.roster_id
+    from requirements as r
+    inner join {{ ref('int_policy_quarters') }} as t on r.policy = t.policy and r.version = t.version
+    inner join {{ ref('int_roster') }} as q on t.quarter_index = q.quarter_index
+    left join {{ ref('int_metric_names') }} as n
+        on r.kind = 'metric' and r.policy = n.policy and r.version = n.version and r.subject = n.metric
+    left join {{ ref('int_policy_values') }} as m on n.metric_id = m.metric_id and q.roster_id = m.roster_id
+    left join {{ ref('int_partner_attributes') }} as a
+        on r.kind = 'attribute' and r.subject = a.attribute and q.partner_id = a.partner_id
+    where not coalesce(
+        case
+            when r.kind = 'attribute' then {{ json_array_holds('r.text_values', 'a.value') }}
+            else {{ compares('m.value', 'r.operator', 'r.value') }}
+        end, false
+    )
+),
+
+ways as (
+    select policy, version, criterion, requirement, count(distinct alternative) as way_count
+    from {{ ref('stg_policy__criterion_requirements') }}
+    group by policy, version, criterion, requirement
+),
+
+-- A requirement fails where every way to meet it does.
+failed_requirements as (
+    select u.policy, u.version, u.criterion, u.requirement, u.roster_id, min(u.needed) as needed
+    from unmet_conditions as u
+    inner join ways as w
+        on u.policy = w.policy and u.version = w.version and u.criterion = w.criterion and u.requirement = w.requirement
+    group by u.policy, u.version, u.criterion, u.requirement, u.roster_id, w.way_count
+    having count(*) = w.way_count
+),
+
+failed as (
+    select c.criterion_id, f.roster_id, min_by(f.needed, f.requirement) as unmet
+    from failed_requirements as f
+    inner join {{ ref('int_criteria') }} as c
+        on f.policy = c.policy and f.version = c.version and f.criterion = c.criterion
+    group by c.criterion_id, f.roster_id
+),
+
+criterion_values as (
+    select c.criterion_id, c.multiplier_metric_id, k.candidate_id, k.roster_id, k.quarter_index, v.value, v.is_observed
+    from {{ ref('int_criteria') }} as c
+    inner join {{ ref('int_policy_values') }} as v on c.metric_id = v.metric_id
+    inner join {{ ref('int_track_candidates') }} as k
+        on v.roster_id = k.roster_id and c.policy = k.policy and c.version = k.version and c.track = k.track
+),
+
+-- Few criteria are multiplied or ask for something first, and only these pay for it.
+multiplied as (
+    select
+        v.criterion_id, v.candidate_id, v.roster_id, v.quarter_index,
+        case when x.is_observed then v.value end as value,
+        v.is_observed and x.is_observed as is_observed,
+        case
+            when c.multiplier_kind = 'value' then cast(x.value as double)
+            else coalesce(cast(b.value as double), 1)
+        end as factor
+    from criterion_values as v
+    inner join {{ ref('int_criteria') }} as c on v.criterion_id = c.criterion_id
+    inner join {{ ref('int_policy_values') }} as x
+        on v.multiplier_metric_id = x.metric_id and v.roster_id = x.roster_id
+    left join {{ ref('stg_policy__criterion_bands') }} as b
+        on c.policy = b.policy and c.version = b.version and c.criterion = b.criterion and b.purpose = 'multiplier'
+        and {{ in_band('x.value', 'b') }}
+    union all
+    select criterion_id, candidate_id, roster_id, quarter_index, value, is_observed, cast(1 as double)
+    from criterion_values
+    where multiplier_metric_id is null
+),
+
+asking as (
+    select distinct criterion_id from failed
 )
 
+select v.criterion_id, v.candidate_id, v.roster_id, v.quarter_index, v.value, v.is_observed, v.factor, f.unmet
+from multiplied as v
+inner join asking as a on v.criterion_id = a.criterion_id
+left join failed as f on v.criterion_id = f.criterion_id and v.roster_id = f.roster_id
+union all
 select
-    c.*,
-    m.partner_id,
-    m.quarter_index,
-    t.rounding_digits,
-    t.combine,
-    m.value,
-    m.is_observed,
-    f.unmet
-from {{ ref('stg_policy__criteria') }} as c
-inner join {{ ref('int_policy_metrics') }} as u
-    on c.policy = u.policy and c.version = u.version and c.metric = u.metric
-inner join {{ ref('int_metric_values') }} as m on u.window_id = m.window_id and u.metric = m.metric
-inner join {{ ref('int_policy_quarters') }} as t
-    on c.policy = t.policy and c.version = t.version and m.quarter_index = t.quarter_index
-left join failed as f
-    on c.policy = f.policy and c.version = f.version and c.criterion = f.criterion
-    and m.partner_id = f.partner_id and m.quarter_index = f.quarter_index
+    v.criterion_id, v.candidate_id, v.roster_id, v.quarter_index, v.value, v.is_observed, v.factor,
+    cast(null as varchar)
+from multiplied as v
+left join asking as a on v.criterion_id = a.criterion_id
+where a.criterion_id is null

@@ -1,8 +1,7 @@
-{{ config(alias='dimension_scores') }}
+{{ config(alias='dimension_scores', materialized='view') }}
 
-select
-    policy, version, partner_id, quarter_index, dimension,
-    case when bool_or(is_blocked) then null else sum(dimension_contribution) end as score
-from {{ ref('int_criterion_contributions') }}
-where dimension is not null
-group by policy, version, partner_id, quarter_index, dimension
+{#- Of the track that counts. -#}
+select s.policy, s.version, nullif(s.track, '') as track, s.partner_id, s.quarter_index, s.dimension, s.score
+from {{ ref('int_track_dimension_scores') }} as s
+inner join {{ ref('int_partner_tracks') }} as t on s.candidate_id = t.candidate_id
+where s.dimension is not null

@@ -2,7 +2,7 @@
 
 {#- A version decides the quarters on whose last day it is in force. -#}
 select
-    p.policy, p.version, p.combine, p.rounding_digits, p.attribution,
+    p.policy, p.version, p.combine, p.rounding_digits, p.rounding_mode, p.attribution,
     q.quarter_index, q.quarter, q.quarter_start, q.quarter_end,
     p.policy = c.policy and p.version = c.version as is_active
 from {{ ref('stg_policy__policies') }} as p

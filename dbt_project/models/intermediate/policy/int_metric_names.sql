@@ -1,0 +1,17 @@
+{{ config(materialized='ephemeral') }}
+
+{#- Every metric a policy version reads, under an integer, and which way is better. -#}
+with named as (
+    select u.policy, u.version, u.metric, m.direction
+    from {{ ref('stg_policy__metric_uses') }} as u
+    left join {{ ref('metric_catalogue') }} as m on u.source_metric = m.metric
+    union all
+    select policy, version, metric, direction from {{ ref('stg_policy__declared_metrics') }}
+    union all
+    select policy, version, metric, direction from {{ ref('stg_policy__derived_metrics') }}
+)
+
+select
+    policy, version, metric, direction,
+    cast(row_number() over (order by policy, version, metric) as integer) as metric_id
+from named
