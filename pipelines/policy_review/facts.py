@@ -51,6 +51,8 @@ class Measure:
     top: Decimal
     bars: tuple[Decimal, ...]
     grid: tuple[Decimal, ...]
+    is_bounded: bool = False
+    """Whether the metric cannot be higher than `top`; else that is only as far as it seems to matter."""
     is_zero_when_absent: bool = False
     is_past: bool = False
     """Seen through a window that is set back: what it says cannot be changed by doing more."""
@@ -66,7 +68,8 @@ class Measure:
     def snapped(self, value: Decimal) -> Decimal:
         """The nearest value the metric can have, within its bounds."""
         steps = ((value - self.low) / self.step).quantize(ONE, rounding=ROUND_HALF_UP)
-        return min(max(self.low + steps * self.step, self.low), self.top).normalize() + ZERO
+        snapped = max(self.low + steps * self.step, self.low)
+        return (min(snapped, self.top) if self.is_bounded else snapped).normalize() + ZERO
 
     def between(self, share: Decimal) -> Decimal:
         """The value at this share of the way from worst to best, with two digits that count."""
@@ -146,12 +149,15 @@ class Space:
             if middle in (low, high):
                 break
             low, high = (middle, high) if side(middle) == begin else (low, middle)
-        yield from (low, high, high + measure.step)
+        yield from (low, high, measure.snapped(high + measure.step))
 
 
 def space_of(rows: Rows, catalogue: Mapping[str, Metric]) -> Space:
     """The space of one policy's rows."""
-    bars = _bars(rows)
+    bars = _written_bars(rows)
+    written = {name: frozenset(found) for name, found in bars.items()}
+    for name, found in _reckoned_bars(rows).items():
+        bars.add(name, *found)
     derived = {
         row["metric"]: Derived(
             name=row["metric"],
@@ -173,7 +179,7 @@ def space_of(rows: Rows, catalogue: Mapping[str, Metric]) -> Space:
     decisive = set(_deciding_metrics(rows))
     measures = {
         measure.name: measure
-        for measure in _measures(rows, catalogue, bars)
+        for measure in _measures(rows, catalogue, bars, written)
         if measure.name in decisive or reaching.get(measure.name, frozenset()) & decisive
     }
     return Space(measures, _attributes(rows), derived, reaching)
@@ -254,6 +260,8 @@ def _hand_down(derived: Derived, bars: dict[str, set[Decimal]]) -> None:
 
 
 def _scaled(measure: Measure, value: Value | None) -> Iterator[Decimal]:
+    """Values near one and far beyond it: where a derived metric turns hangs on the other operands."""
+    yield from (measure.snapped(measure.top * far) for far in (10, 100))
     if isinstance(value, Decimal) and value:
         for factor in ("0.25", "0.5", "0.75", "1", "1.5", "2", "3"):
             yield measure.snapped(value * Decimal(factor))
@@ -270,86 +278,119 @@ def _conditions(rows: Rows) -> Iterator[Row]:
 def _deciding_metrics(rows: Rows) -> Iterator[str]:
     for row in rows.get("criteria", ()):
         yield row["metric"]
-        if row.get("multiplier_metric"):
+        if row["multiplier_metric"]:
             yield row["multiplier_metric"]
     for row in _conditions(rows):
-        if row.get("kind", "metric") in ("metric", "top_share"):
-            yield row.get("subject") or row["metric"]
+        if row["kind"] in ("metric", "top_share"):
+            yield row["subject"]
         if row.get("of_metric"):
             yield row["of_metric"]
 
 
-def _bars(rows: Rows) -> dict[str, set[Decimal]]:
-    """metric -> every number at which the policy may decide differently."""
-    bars: dict[str, set[Decimal]] = {}
+class _Bars(dict[str, set[Decimal]]):
+    """metric -> numbers at which the policy may decide differently."""
 
-    def add(metric: str | None, *values: Decimal | None) -> None:
+    def add(self, metric: str | None, *values: Decimal | None) -> None:
         if metric is not None:
-            bars.setdefault(metric, set()).update(Decimal(value).normalize() for value in values if value is not None)
+            self.setdefault(metric, set()).update(Decimal(value).normalize() for value in values if value is not None)
 
+
+def _written_bars(rows: Rows) -> _Bars:
+    """The numbers that stand in the policy."""
+    bars = _Bars()
+    for row in rows.get("criteria", ()):
+        bars.add(row["metric"], row["low"], row["high"], ZERO if row["kind"] == "flag" else None)
+    metrics = {(row["criterion"], "points"): row["metric"] for row in rows.get("criteria", ())}
+    metrics |= {(row["criterion"], "multiplier"): row["multiplier_metric"] for row in rows.get("criteria", ())}
+    for row in rows.get("criterion_bands", ()):
+        bars.add(metrics[row["criterion"], row["purpose"]], row["low"], row["high"])
+    for row in _conditions(rows):
+        if row["kind"] == "metric":
+            bars.add(row["subject"], row["value"])
+        bars.add(row.get("of_metric"), row.get("of_value"))
+    return bars
+
+
+def _reckoned_bars(rows: Rows) -> _Bars:
+    """The numbers that follow from those: where the points of units end, or pass a bar of the score alone."""
+    bars = _Bars()
     scores = [
         row["value"] for row in rows.get("level_conditions", ()) if row["kind"] in ("score", "dimension", "points")
     ]
     for row in rows.get("criteria", ()):
-        add(row["metric"], row["low"], row["high"])
-        if row["kind"] == "flag":
-            add(row["metric"], ZERO)
         if row["kind"] == "per_unit" and row["each_points"]:
             ends = [row[key] for key in ("min_points", "max_points") if row[key] is not None]
-            if row["max_points"] is None:  # nothing ends it: so much of it that it passes a bar alone
-                ends += scores
-            add(row["metric"], *((Decimal(end) / Decimal(row["each_points"])).quantize(_SCALE) for end in ends))
-    metrics = {(row["criterion"], "points"): row["metric"] for row in rows.get("criteria", ())}
-    metrics |= {(row["criterion"], "multiplier"): row.get("multiplier_metric") for row in rows.get("criteria", ())}
-    for row in rows.get("criterion_bands", ()):
-        add(metrics[row["criterion"], row["purpose"]], row["low"], row["high"])
-    for row in _conditions(rows):
-        if row.get("kind", "metric") == "metric":
-            add(row.get("subject") or row["metric"], row["value"])
-        if row.get("of_metric"):
-            add(row["of_metric"], row["of_value"])
+            ends += scores if row["max_points"] is None else []
+            bars.add(row["metric"], *((Decimal(end) / Decimal(row["each_points"])).quantize(_SCALE) for end in ends))
     return bars
 
 
-def _measures(rows: Rows, catalogue: Mapping[str, Metric], bars: Mapping[str, set[Decimal]]) -> Iterator[Measure]:
+def _measures(
+    rows: Rows,
+    catalogue: Mapping[str, Metric],
+    bars: Mapping[str, set[Decimal]],
+    written: Mapping[str, frozenset[Decimal]],
+) -> Iterator[Measure]:
     for row in rows.get("metric_uses", ()):
-        source = row.get("source_metric") or row["metric"]
+        name, source = row["metric"], row["source_metric"]
         metric = catalogue.get(source) or Metric(source, "", "higher", "", ())
         most = Decimal(row["window_quarters"]) if metric.unit == "quarters" else None
-        own = bars.get(row["metric"], set())
-        if not metric.unit.startswith(("share", "ratio")):
-            own = {bar for bar in own if bar >= 0}  # counts and amounts of the catalogue
-        measure = _measure(row["metric"], metric.unit, metric.direction, own, most)
-        yield replace(measure, is_past=row["window_lag"] > 0)
+        can_be_negative = metric.unit.startswith(("share", "ratio"))
+        step = _step(metric.unit, written.get(name, frozenset()), bars.get(name, set()))
+        measure = _measure(name, metric.unit, step, _possible(bars.get(name, set()), can_be_negative), most)
+        is_higher_better = metric.direction != "lower"
+        yield replace(measure, is_higher_better=is_higher_better, is_past=row["window_lag"] > 0)
     for row in rows.get("declared_metrics", ()):
-        own = bars.get(row["metric"], set())
-        if row["aggregate"] in ("count", "count_distinct"):
-            own = {bar for bar in own if bar >= 0}
-        measure = _measure(row["metric"], "", row["direction"], own, None)
-        yield replace(measure, is_zero_when_absent=row["absent"] == "zero", is_past=row["window_lag"] > 0)
+        name = row["metric"]
+        can_be_negative = row["aggregate"] not in ("count", "count_distinct")
+        step = _step("", written.get(name, frozenset()), bars.get(name, set()))
+        yield replace(
+            _measure(name, "", step, _possible(bars.get(name, set()), can_be_negative), None),
+            is_higher_better=row["direction"] != "lower",
+            is_zero_when_absent=row["absent"] == "zero",
+            is_past=row["window_lag"] > 0,
+        )
 
 
-def _measure(name: str, unit: str, direction: str, bars: set[Decimal], most: Decimal | None) -> Measure:
-    finest = min((_exponent(bar) for bar in bars), default=0)
-    step = min(_DEFAULT_STEPS.get(unit, ONE), Decimal(1).scaleb(max(finest, -6)))
+def _possible(bars: set[Decimal], can_be_negative: bool) -> set[Decimal]:
+    return bars if can_be_negative else {bar for bar in bars if bar >= 0}
+
+
+def _step(unit: str, written: frozenset[Decimal], bars: set[Decimal]) -> Decimal:
+    """The smallest difference that matters: that of the unit, or finer where a bar of the policy is written finer.
+
+    Bars that were worked out (where points reach their maximum, say) can have any number of decimals and say less.
+    """
+    finest = min((_exponent(bar) for bar in written), default=0)
+    if not written and not unit:
+        finest = max(min((_exponent(bar) for bar in bars), default=0), -2)
+    return min(_DEFAULT_STEPS.get(unit, ONE), Decimal(1).scaleb(finest))
+
+
+def _measure(name: str, unit: str, step: Decimal, bars: set[Decimal], most: Decimal | None) -> Measure:
     low, high = min(bars, default=ZERO), max(bars, default=ZERO)
     top = _round_number(high * 2) if high > 0 else _DEFAULT_TOPS.get(unit, _DEFAULT_TOP)
     if (unit.startswith("share") and low >= 0 and high <= 1) or unit == "yes or no":
         top = ONE
     elif unit.startswith("share") and low < 0:
         top = max(top, ONE)
+    is_bounded = top == ONE and unit.startswith(("share", "yes")) and low >= 0
     if most is not None:
-        top = max(most, step)
+        top, is_bounded = max(most, step), True
     low = low * 2 if low < 0 else ZERO
-    inner = sorted({bar for bar in bars if low <= bar <= top})
+    # A bar that the metric cannot stand on is seen from the values beside it.
+    inner = {
+        (bar / step).to_integral_value(rounding=way) * step for bar in bars for way in (ROUND_FLOOR, ROUND_CEILING)
+    }
+    inner = {bar.normalize() + ZERO for bar in inner if low <= bar <= top}
     around = {bar + move for bar in inner for move in (-step, ZERO, step)}
-    edges = [low, *inner, top]
+    edges = [low, *sorted(inner), top]
     middles = {((a + b) / 2 / step).to_integral_value() * step for a, b in itertools.pairwise(edges)}
     grid = sorted(value.normalize() + ZERO for value in {low, top} | around | middles if low <= value <= top)
     if len(grid) > _MOST_VALUES:
         kept = {*inner, low, top}
         grid = sorted(kept | set(grid[:: len(grid) // _MOST_VALUES + 1]))
-    return Measure(name, direction != "lower", step, low, top, tuple(inner), tuple(dict.fromkeys(grid)))
+    return Measure(name, True, step, low, top, tuple(sorted(inner)), tuple(dict.fromkeys(grid)), is_bounded)
 
 
 def _exponent(number: Decimal) -> int:
@@ -367,6 +408,6 @@ def _attributes(rows: Rows) -> dict[str, tuple[str, ...]]:
     """attribute -> the texts that conditions ask for, and one that none of them asks for."""
     texts: dict[str, dict[str, None]] = {}
     for row in _conditions(rows):
-        if row.get("kind") == "attribute" and row["text_values"]:
+        if row["kind"] == "attribute":
             texts.setdefault(row["subject"], {}).update(dict.fromkeys(json.loads(row["text_values"])))
     return {name: (*found, "another") for name, found in sorted(texts.items())}

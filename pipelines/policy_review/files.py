@@ -17,7 +17,7 @@ from pipelines.policy_review.engine import Evaluate, by_the_models
 from pipelines.policy_review.findings import Finding
 from pipelines.policy_review.review import review
 
-_PROBLEM = re.compile(r"^(?:line (?P<line>\d+), (?:column \d+: )?)?(?:`(?P<path>[^`]+)`: )?(?P<said>.*)$", re.DOTALL)
+_PROBLEM = re.compile(r"^(?:line (?P<line>\d+), )?(?:`(?P<path>[^`]+)`: )?(?P<said>.*)$", re.DOTALL)
 
 
 @dataclass(frozen=True)

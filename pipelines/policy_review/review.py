@@ -29,7 +29,9 @@ def review(policy: Policy, evaluate: Evaluate, catalogue: Mapping[str, Metric]) 
     found += structure.empty_level(policy.document)
     found += groups.tiny_groups(policy.document, rows, space, evaluate)
     order = list(KINDS)
-    once = {(finding.kind, finding.path): finding for finding in reversed(found)}
+    once: dict[object, Finding] = {}
+    for finding in found:
+        once.setdefault((finding.kind, finding.path), finding)
     return sorted(once.values(), key=lambda each: (each.is_note, order.index(each.kind)))
 
 

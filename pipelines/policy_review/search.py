@@ -25,6 +25,7 @@ _CLIMBS, _CLIMBERS = 6, 4
 # Partners that are looked around from: more find little more, and each costs hundreds of rows.
 _BASES_PER_PLACE = 3
 _MOST_STEPS = 4_000
+_MOST_PAIRS = 400
 _PARTS_OF_A_PASS = 4_000
 
 Key = tuple[tuple[str, Value], ...]
@@ -192,11 +193,29 @@ class Explorer:
         for name, measure in self.space.measures.items():
             for value in dict.fromkeys([*measure.grid, *self.space.turning_points(facts, measure)]):
                 yield {**facts, name: value}
+        yield from itertools.islice(self._together(facts), _MOST_PAIRS)
         for name in facts:  # to know less can lead somewhere too
             yield {other: value for other, value in facts.items() if other != name}
         for name, texts in self.space.attributes.items():
             for text in texts:
                 yield {**facts, name: text}
+
+    def _together(self, facts: Facts) -> Iterator[dict[str, Value]]:
+        """Two facts changed at once, where a derived metric ties them to each other."""
+        pairs = list(itertools.permutations(self.space.measures.values(), 2))
+        self._random.shuffle(pairs)
+        for first, second in pairs:
+            if not self.space.dependents.get(first.name, frozenset()) & self.space.dependents.get(
+                second.name, frozenset()
+            ):
+                continue
+            for value in [
+                *first.grid[:: len(first.grid) // 8 + 1],
+                *(first.snapped(first.top * far) for far in (2, 5, 20)),
+            ]:
+                moved = {**facts, first.name: value}
+                for turn in self.space.turning_points(moved, second):
+                    yield {**moved, second.name: turn}
 
     def bases(self) -> list[Facts]:
         """Partners to look around from: a few on each level and track, of whom as much as possible is known."""

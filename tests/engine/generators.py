@@ -197,6 +197,11 @@ class _Author:
             },
             "declares": self._declares(),
         }
+        for name, rule in self.policy["declares"].items():
+            if not rule.keys() & {"window", "lag"} and self.maybe(0.5):
+                self.policy["windows"][name] = chance.choice(
+                    [{"months": 7}, {"quarters": 2, "lag": 1}, {"complete": True}]
+                )
         self.policy["derived"] = self._derived()
         fill(self.company, self.policy, 7)
         self.metrics = [*CATALOGUE, *self.policy["declares"], *self.policy["derived"]]

@@ -38,9 +38,9 @@ def rounded(number: Fraction, digits: int, mode: str = "half_up") -> Fraction:
     return made if number >= 0 else -made
 
 
-def as_value(number: Fraction) -> Fraction:
+def as_value(number: Fraction, digits: int = VALUE_DIGITS) -> Fraction:
     """A computed number as the value of a metric."""
-    return rounded(rounded(number, CARRIED_DIGITS), VALUE_DIGITS)
+    return rounded(rounded(number, CARRIED_DIGITS), digits)
 
 
 COMPARISONS: dict[str, Callable[[Fraction, Fraction], bool]] = {
@@ -254,10 +254,7 @@ class Metrics:
         if operation == "difference":
             known = [number if place == 0 else -number for place, number in enumerate(operands) if number is not None]
         made = OPERATIONS[operation](known)
-        if made is None:
-            return None
-        made = as_value(made)
-        return rounded(made, formula["round"]) if "round" in formula else made
+        return None if made is None else as_value(made, formula.get("round", VALUE_DIGITS))
 
 
 def _sum(numbers: Sequence[Fraction]) -> Fraction:

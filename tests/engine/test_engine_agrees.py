@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from engine.generators import random_company, random_policy
-from engine.reference import Company, Data, Decision, Programme, Value, history
+from engine.reference import Company, Data, Decision, Programme, Value, history, rounded
 from engine.tables import Rows, assert_same, inputs_of, policy_of, rows
 from pipelines.errors import PolicyError
 from pipelines.evaluation import evaluate
@@ -112,16 +112,19 @@ def test_every_criterions_points_are_the_references_in_every_track(sides: Sides)
 
 
 def test_every_contribution_is_the_references(sides: Sides) -> None:
-    # They are kept for the policy of the run alone, so each is that of a run.
-    scored = [programme for programme in sides.programmes if programme.score]
+    # They are kept for the policy of the run alone, so each of these has a run of its own.
+    scored = [
+        programme
+        for programme in sides.programmes
+        if any(judged.scored for judged in programme.judged(programme.quarters[-1]).values())
+    ]
     for programme in scored[:ACTIVE]:
         wanted: Rows = {}
         for quarter in programme.quarters:
-            for partner, judged in programme.judged(quarter).items():
-                for criterion, contribution in judged.scored.contributions.items() if judged.scored else []:
-                    wanted[(criterion, judged.scored.track or "", *programme.key, partner, quarter)] = number(
-                        contribution
-                    )
+            for partner in sides.company.roster(quarter):
+                for track in programme.candidates(partner, quarter):
+                    for criterion, contribution in programme.scored(track, partner, quarter).contributions.items():
+                        wanted[(criterion, track or "", *programme.key, partner.id, quarter)] = number(contribution)
         with evaluate([policy_of(programme.policy)], inputs_of(sides.company)) as con:
             keys = f"criterion, coalesce(track, ''), {REVIEWED}"
             # Where a value blocks the score there is no total for a contribution to be a part of.
@@ -146,8 +149,10 @@ def test_every_dimension_is_the_references(sides: Sides) -> None:
 
 
 def test_every_share_of_evidence_is_the_references(sides: Sides) -> None:
-    wanted = {key: round(float(judged.scored.evidence), 9) for _, _, key, judged in sides.reviews() if judged.scored}
-    assert_same("evidence", wanted, rows(sides.con, REVIEWED, "round(evidence_share, 9)", "scoring.partner_scores"))
+    wanted = {key: number(rounded(judged.scored.evidence, 6)) for _, _, key, judged in sides.reviews() if judged.scored}
+    assert_same(
+        "evidence", wanted, rows(sides.con, REVIEWED, "cast(evidence_share as decimal(9, 6))", "scoring.partner_scores")
+    )
 
 
 @pytest.mark.parametrize("rank", ["reached", "earned", "raised", "lowered", "possible"])

@@ -1,0 +1,1 @@
+"""The review of policies: what `segments policy check` refuses, warns of and shows."""

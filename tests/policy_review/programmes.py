@@ -1,4 +1,4 @@
-"""The smallest policies that earn a warning, the pieces they are made of, and a review whose examples can be judged again."""
+"""Pieces of small policies, and a review of one whose examples can be judged again."""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
 {{ config(alias='base_values') }}
 
-{#- Every metric of the catalogue or of a policy's own facts, under the policy's name for it, in the quarters it decides. -#}
+{#-
+  Every metric of the catalogue or of a policy's own facts, in the quarters the policy decides. Numbers only: the names
+  are in int_policy_values.
+-#}
 with valued as (
     select u.policy, u.version, u.metric, v.partner_id, v.quarter_index, v.value, v.is_observed, u.source_metric
     from {{ ref('int_policy_metrics') }} as u
@@ -13,7 +16,7 @@ with valued as (
 )
 
 select
-    n.metric_id, r.roster_id, v.policy, v.version, v.metric, v.partner_id, v.quarter_index, v.value, v.is_observed,
+    n.version_id, n.metric_id, r.roster_id, v.value, v.is_observed,
     s.metric is not null as is_stale
 from valued as v
 inner join {{ ref('int_metric_names') }} as n

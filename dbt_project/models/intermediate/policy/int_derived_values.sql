@@ -6,11 +6,13 @@
   digits and then to six, so that a bar compares with what a person reads.
 -#}
 with given as (
-    select v.policy, v.version, v.metric, v.partner_id, v.quarter_index, v.value, v.is_stale
+    select n.policy, n.version, n.metric, r.partner_id, r.quarter_index, v.value, v.is_stale
     from {{ ref('int_base_values') }} as v
+    inner join {{ ref('int_metric_names') }} as n on v.metric_id = n.metric_id
+    inner join {{ ref('int_roster') }} as r on v.roster_id = r.roster_id
     where exists (
         select 1 from {{ ref('stg_policy__derived_operands') }} as o
-        where v.policy = o.policy and v.version = o.version and v.metric = o.operand
+        where n.policy = o.policy and n.version = o.version and n.metric = o.operand
     )
 ),
 
@@ -79,8 +81,7 @@ made as (
 )
 
 select
-    n.metric_id, r.roster_id, m.policy, m.version, m.metric, m.partner_id, m.quarter_index, m.value,
-    m.value is not null as is_observed, m.is_stale
+    n.version_id, n.metric_id, r.roster_id, m.value, m.value is not null as is_observed, m.is_stale
 from made as m
 inner join {{ ref('int_metric_names') }} as n
     on m.policy = n.policy and m.version = n.version and m.metric = n.metric

@@ -12,6 +12,7 @@ with named as (
 )
 
 select
-    policy, version, metric, direction,
-    cast(row_number() over (order by policy, version, metric) as integer) as metric_id
-from named
+    n.policy, n.version, n.metric, n.direction, v.version_id,
+    cast(row_number() over (order by n.policy, n.version, n.metric) as integer) as metric_id
+from named as n
+inner join {{ ref('int_policy_versions') }} as v on n.policy = v.policy and n.version = v.version

@@ -80,11 +80,27 @@ looked_up as (
     select criterion_id, candidate_id, cast(null as double), points from banded
 ),
 
+-- Who needs no table of its own is not sent through the join with them.
+with_looked_up as (
+    select v.criterion_id, v.candidate_id, v.value, v.is_observed, v.unmet, v.factor, x.share, x.points
+    from criterion_values as v
+    inner join criteria as c on v.criterion_id = c.criterion_id
+    left join looked_up as x on v.criterion_id = x.criterion_id and v.candidate_id = x.candidate_id
+    where c.kind in ('percentile', 'bands')
+    union all
+    select
+        v.criterion_id, v.candidate_id, v.value, v.is_observed, v.unmet, v.factor, cast(null as double),
+        cast(null as decimal(28,6))
+    from criterion_values as v
+    inner join criteria as c on v.criterion_id = c.criterion_id
+    where c.kind not in ('percentile', 'bands')
+),
+
 raw_points as (
     select
         v.criterion_id, v.candidate_id, v.value, v.is_observed, v.unmet, c.missing, c.min_points, c.max_points, c.combine,
         c.rounding_digits, c.rounding_mode,
-        c.kind = 'bands' and x.points is null as is_in_no_band,
+        c.kind = 'bands' and v.points is null as is_in_no_band,
         v.factor * cast(
             case c.kind
                 when 'range' then
@@ -92,14 +108,13 @@ raw_points as (
                     * coalesce(c.max_points, 100)
                 when 'per_unit' then
                     (case when c.whole_units then floor(v.value) else v.value end) * c.each_points
-                when 'percentile' then x.share * coalesce(c.max_points, 100)
+                when 'percentile' then v.share * coalesce(c.max_points, 100)
                 when 'flag' then case when v.value > 0 then c.flag_points else 0 end
-                when 'bands' then coalesce(x.points, 0)
+                when 'bands' then coalesce(v.points, 0)
             end as double
         ) as raw
-    from criterion_values as v
+    from with_looked_up as v
     inner join criteria as c on v.criterion_id = c.criterion_id
-    left join looked_up as x on v.criterion_id = x.criterion_id and v.candidate_id = x.candidate_id
 ),
 
 capped as (

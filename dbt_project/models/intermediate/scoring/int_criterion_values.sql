@@ -58,7 +58,8 @@ criterion_values as (
     from {{ ref('int_criteria') }} as c
     inner join {{ ref('int_policy_values') }} as v on c.metric_id = v.metric_id
     inner join {{ ref('int_track_candidates') }} as k
-        on v.roster_id = k.roster_id and c.policy = k.policy and c.version = k.version and c.track = k.track
+        -- By the version too, though the metric has it: else every policy's partners would first meet every other's.
+        on v.version_id = k.version_id and v.roster_id = k.roster_id and c.track = k.track
 ),
 
 -- Few criteria are multiplied or ask for something first, and only these pay for it.

@@ -82,9 +82,10 @@ select
     cast(row_number() over (
         order by f.policy, f.version, f.track, f.partner_id, f.quarter_index
     ) as integer) as candidate_id,
-    r.roster_id, f.policy, f.version, f.track, f.position, f.partner_id, f.quarter_index
+    i.version_id, r.roster_id, f.policy, f.version, f.track, f.position, f.partner_id, f.quarter_index
 from all_fitting as f
 inner join {{ ref('stg_policy__policies') }} as p on f.policy = p.policy and f.version = p.version
+inner join {{ ref('int_policy_versions') }} as i on f.policy = i.policy and f.version = i.version
 inner join {{ ref('int_roster') }} as r on f.partner_id = r.partner_id and f.quarter_index = r.quarter_index
 left join first_ones as o
     on f.policy = o.policy and f.version = o.version and f.partner_id = o.partner_id
