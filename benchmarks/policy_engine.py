@@ -3,7 +3,8 @@
 Both sides start from the long metric table (partner x quarter x metric). The hand-written side is what somebody would
 write who has this one programme and no other: a pivot, one expression per criterion, a fold per ladder; no rows that
 explain anything. Totals and held levels of the two are compared row by row, and only different numbers fail: the aims
-(3 times the hand-written one, each further policy 0.6 times the first) are printed.
+(3 times the hand-written one, each further policy 0.6 times the first) are printed. Seconds are CPU seconds of this
+process, so that other work on the machine does not count.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ ladders:
   segment:
     audience: internal
     levels:
-      - {{level: strategic, enter: {{all: [{{score: total, at_least: {60 - self.variant}}}, {{metric: {self.metrics[0]}, at_least: 40}}]}}}}
+      - level: strategic
+        enter: {{all: [{{score: total, at_least: {60 - self.variant}}}, {{metric: {self.metrics[0]}, at_least: 40}}]}}
       - {{level: managed, enter: {{score: total, at_least: 50}}}}
       - {{level: self_serve}}
     movement: {movement}
@@ -129,7 +131,8 @@ ladders:
 
         return [
             "create schema hand",
-            f"create table hand.wide as select partner_id, quarter_index, {pivot} from metrics.metric_values group by all",
+            f"create table hand.wide as select partner_id, quarter_index, {pivot} "
+            "from metrics.metric_values group by all",
             f"create table hand.ranked as select w.*{ranks} from hand.wide as w left join (select partner_id, "
             "value as region from identity.partner_attributes where attribute = 'region') as a using (partner_id)",
             f"create table hand.points as select partner_id, quarter_index, m0, {points} from hand.ranked",
@@ -216,14 +219,15 @@ def inputs(con: duckdb.DuckDBPyConnection, partners: int, quarters: int, metrics
     ).to_arrow_table()
     con.execute("drop table cells")
     spine = [
-        (i, f"{2000 + i // 4}Q{i % 4 + 1}", date(2000 + i // 4, i % 4 * 3 + 1, 1), date(2000 + i // 4, i % 4 * 3 + 3, 28), False)
+        (i, f"{year}Q{place + 1}", date(year, place * 3 + 1, 1), date(year, place * 3 + 3, 28), False)
         for i in range(1, quarters + 1)
+        for year, place in [(2000 + i // 4, i % 4)]
     ]
     return Inputs(quarters=spine, partners=people, roster=roster, attributes=regions, metric_values=values)
 
 
-def engine_seconds(policies: list[Policy], given: Inputs, hand: Programme | None = None, *, nodes: bool = False) -> dict[str, Any]:
-    """The engine once over laid inputs; with `hand` the hand-written programme beside it, in the same database."""
+def engine_seconds(policies: list[Policy], given: Inputs, hand: Programme | None = None) -> dict[str, Any]:
+    """CPU seconds of the engine once over laid inputs; with `hand` the hand-written programme beside it."""
     con = memory()
     try:
         con.execute(f"attach ':memory:' as {DATABASE}")
@@ -277,7 +281,8 @@ def main() -> int:
     print(f"  each further one {further:8.2f} s   {further / best['1']:.2f} x the first (aim {AIM_FURTHER:g})")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"  peak memory of this process {peak / (1024 if sys.platform != 'darwin' else 1024**2):,.0f} MB")
-    print("  slowest: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in sorted(slowest.items(), key=lambda x: -x[1])[:8]))
+    dearest = sorted(slowest.items(), key=lambda item: -item[1])[:8]
+    print("  dearest tables: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in dearest))
     for name, rows in different.items():
         print(f"  {name}: {'equal' if rows == 0 else f'{rows:,} rows differ'}")
     return 1 if any(different.values()) else 0

@@ -33,7 +33,7 @@ cast(
                     when 'up' then 1 - 0.00000000005 * power(10, {{ digits }})
                     else 0.5 + 0.00000000005 * power(10, {{ digits }})
                 end
-            ) / power(10, {{ digits }}) as decimal(18,6)
+            ) / nullif(power(10, {{ digits }}), 0) as decimal(18,6)
         )
 {%- endmacro -%}
 

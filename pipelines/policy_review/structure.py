@@ -105,6 +105,9 @@ def uncapped_grace(document: PolicyDocument, rows: Rows) -> Iterator[Finding]:
         gives = any(document.entitlements.get(f"{movement['ladder']}.{level.level}") for level in ladder.levels)
         if graces and gives and not is_capped:
             top = ladder.levels[0].level
+            # Capacity takes the best by score, so it needs one.
+            capped = f"`capacity` on {top}, or " if document.score else ""
+            ways = f"{capped}`guardrails: {{max_share: {{{top}: ...}}}}`"
             yield Finding(
                 kind="uncapped_grace",
                 path=("ladders", movement["ladder"], "movement"),
@@ -112,7 +115,7 @@ def uncapped_grace(document: PolicyDocument, rows: Rows) -> Iterator[Finding]:
                     f"Partners keep a level they no longer earn ({', '.join(graces)}), and nothing limits how many: "
                     f"{top} grows beyond those who are good enough for it."
                 ),
-                fix=f"`capacity` on {top}, or `guardrails: {{max_share: {{{top}: ...}}}}`, so that the growth is seen",
+                fix=f"{ways}, so that the growth is seen",
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -212,3 +213,25 @@ def test_the_review_of_a_policy_is_the_same_every_time() -> None:
     first, second = (review(policy, by_the_models, catalogue()) for _ in range(2))
     assert first == second
     assert first
+
+
+# --- the page about it ----------------------------------------------------------------------------------------------
+
+PAGE = (ROOT / "docs" / "checking-a-policy.md").read_text(encoding="utf-8")
+
+
+def test_the_page_explains_every_kind_of_warning() -> None:
+    told = re.findall(r"^### (.+)$", PAGE, re.MULTILINE)
+    assert told == list(KINDS.values())
+
+
+def test_the_example_of_the_page_says_what_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = re.search(
+        r"^```yaml acme\.yml\n(.+?)^```\n\n^```\n\$ segments policy check acme\.yml\n(.+?)^```\n", PAGE, re.M | re.S
+    )
+    assert found is not None
+    policy, shown = found.groups()
+    (tmp_path / "acme.yml").write_text(policy, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["policy", "check", "acme.yml"], env={"COLUMNS": "110"})
+    assert [line.rstrip() for line in done.stdout.strip().splitlines()] == shown.strip().splitlines()
