@@ -55,7 +55,7 @@ def by_the_models(rows: Rows, facts: Sequence[Facts]) -> list[Outcome]:
         con.execute(f"use {DATABASE}")
         lay(con, rows, one_quarter(rows, dict(zip(names, facts, strict=True))))
         run_engine(con, _asked_engine(has_derived=bool(rows["derived_metrics"])))
-        return _outcomes(con, names, {row["track"] for row in rows["tracks"]})
+        return _outcomes(con, names, rows)
     finally:
         con.close()
 
@@ -90,7 +90,7 @@ def _unquoted(sql: str) -> str:
     return sql.replace('"', "")
 
 
-def _outcomes(con: duckdb.DuckDBPyConnection, names: Sequence[str], known_tracks: set[str]) -> list[Outcome]:
+def _outcomes(con: duckdb.DuckDBPyConnection, names: Sequence[str], rows: Rows) -> list[Outcome]:
     def asked(table: str, columns: str, where: str = "") -> list[tuple[Any, ...]]:
         """Rows of the track that counts."""
         return con.execute(
@@ -100,12 +100,17 @@ def _outcomes(con: duckdb.DuckDBPyConnection, names: Sequence[str], known_tracks
 
     found = con.execute("select partner_id, track from ladders.partner_tracks").fetchall()
     # A policy without tracks has one without a name; where tracks have names, none of them means no track.
+    known_tracks = {row["track"] for row in rows["tracks"]}
     tracks = {name: track for name, track in found if track in known_tracks}
+    # In the order of the policy, so that whatever is told of several comes in the same order every time.
+    ladders = {row["ladder"]: row["position"] for row in rows["ladders"]}
     levels: dict[str, dict[str, int]] = {name: {} for name in names}
-    for name, ladder, rank in asked("ladders.levels_reached", "x.ladder, x.rank"):
+    for name, ladder, rank in sorted(asked("ladders.levels_reached", "x.ladder, x.rank"), key=lambda x: ladders[x[1]]):
         levels[name][ladder] = rank
+    criteria = {row["criterion"]: row["position"] for row in rows["criteria"]}
     points: dict[str, dict[str, Decimal | None]] = {name: {} for name in names}
-    for name, criterion, value in asked("scoring.criterion_points", "x.criterion, x.points"):
+    given = asked("scoring.criterion_points", "x.criterion, x.points")
+    for name, criterion, value in sorted(given, key=lambda x: criteria[x[1]]):
         points[name][criterion] = value
     dimensions: dict[str, dict[str, Decimal | None]] = {name: {} for name in names}
     scores = "x.dimension, cast(x.score as decimal(18,6))"

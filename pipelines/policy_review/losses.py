@@ -18,11 +18,14 @@ from pipelines.policy_review.search import Claim, Step
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a step towards the better costs something: the place in the policy that makes it so."""
+    """Why a step towards the better costs something: the place in the policy that makes it so.
+
+    `subject` is the metric that is read there, `criterion` the one whose points fall (empty: a condition is missed).
+    """
 
     kind: str
     path: KeyPath
-    what: str
+    measure: str
     subject: str = ""
     criterion: str = ""
 
@@ -117,6 +120,8 @@ def _cause_in_criterion(case: Case, step: Step, name: str) -> Iterator[Cause]:
             yield Cause("loses_by_more", (*path, "requires", index - 1), measure, criterion=name)
             return
     multiplier = row["multiplier_metric"]
+    if not any(space.is_made_of(metric, measure) for metric in (row["metric"], multiplier)):
+        return  # a requirement is met now and lets in points below 0: a deduction that somebody wrote on purpose
     if multiplier and space.is_made_of(multiplier, measure) and _factor(case, row, after) < _factor(case, row, before):
         yield _in_formula(case, multiplier, step, (*path, "multiplier"), name)
         return
@@ -202,7 +207,7 @@ def _is_gap(case: Case, criterion: str, value: Decimal) -> bool:
 
 
 def _gap_in_words(case: Case, cause: Cause, inside: Partner) -> str:
-    """`, from 5 to below 8`."""
+    """` (5 to 8)`: from where the band below ends to where the next one begins."""
     value = case.space.values(inside.facts).get(cause.subject)
     if not isinstance(value, Decimal):
         return ""

@@ -21,6 +21,7 @@ _LINE = tuple(Decimal(number) / 20 for number in range(21))
 _STRETCHES, _PARTS_OF_A_STRETCH = 3, 12
 _OVERLAID = (Decimal("0.8"), ZERO, ONE, Decimal("0.5"))
 _RANDOM = 250
+_MOST_OVERLAYS = 150
 _CLIMBS, _CLIMBERS = 6, 4
 # Partners that are looked around from: more find little more, and each costs hundreds of rows.
 _BASES_PER_PLACE = 3
@@ -80,6 +81,7 @@ class Explorer:
         self.space = space
         self._evaluate = evaluate
         self._known: dict[Key, Outcome] = {}
+        self._overlays: list[Facts] | None = None
         self._random = random.Random(SEED)  # noqa: S311  repeatable choices, no secrets
         self.passes = 0
 
@@ -120,8 +122,14 @@ class Explorer:
             made[name] = texts[0]
         return {**made, **(taken or {})}
 
-    def overlays(self) -> list[dict[str, Value]]:
+    def overlays(self) -> list[Facts]:
         """Facts that meet the conditions of one alternative of one level, or of one track, just so."""
+        if self._overlays is None:
+            found = self._meeting_all()
+            self._overlays = [*found[:: len(found) // _MOST_OVERLAYS + 1]]
+        return self._overlays
+
+    def _meeting_all(self) -> list[Facts]:
         groups: dict[tuple[object, ...], list[Row]] = {}
         for row in self.rows.get("track_conditions", ()):
             groups.setdefault(("track", row["track"], row["alternative"]), []).append(row)

@@ -36,6 +36,7 @@ def single_value(case: Case, alone: list[Alone]) -> list[Finding]:
         return []
     ladders = [ladder for ladder, rank in outcomes[0].levels.items() if shown[1].levels[ladder] > rank]
     added = next(fact for fact in shown[0] if fact not in facts)
+    operator = "at_least" if case.space.measures[added].is_higher_better else "at_most"
     got = " and ".join(f"{ladder}.{case.level(ladder, outcomes[0].levels[ladder])}" for ladder in ladders)
     path: KeyPath = ("score", "missing") if case.document.score and case.document.score.missing else ("score",)
     return [
@@ -49,7 +50,7 @@ def single_value(case: Case, alone: list[Alone]) -> list[Finding]:
             ),
             fix=(
                 "`missing: {default: zero}` (or `block`), or a bar on a metric that has to be known, such as "
-                f"{{metric: {added}, at_least: {plain(_decimal(shown[0][added])).replace(',', '')}}}"
+                f"{{metric: {added}, {operator}: {plain(_decimal(shown[0][added])).replace(',', '')}}}"
             ),
             partners=(case.partner(facts, outcomes[0]), case.partner(*shown)),
             tells=("total", *(f"ladder:{ladder}" for ladder in ladders)),

@@ -115,6 +115,15 @@ def test_a_requirement_that_more_does_not_meet(reviewed: Review) -> None:
     found.confirm(warning)
 
 
+def test_a_deduction_that_waits_for_enough_answers_is_meant(reviewed: Review) -> None:
+    deals = "{id: deals, metric: won_deals, points: {per_unit: {each: 10}}, max: 100}"
+    bands = "[{below: 0.5, points: -30}, {points: 0}]"
+    needed = "[{metric: csat_responses, at_least: 5}]"
+    answers = f"{{id: answers, metric: csat_average, points: {{bands: {bands}}}, requires: {needed}}}"
+    found = reviewed(summed(deals, answers) + total(80, 40, "movement: {max_steps: {up: 1, down: 1}}"))
+    assert [warning.kind for warning in found.warnings] == []
+
+
 def test_a_ratio_that_falls_when_the_partner_sells_more(reviewed: Review) -> None:
     made = "declares: {recurring: {aggregate: sum}, all_sales: {aggregate: sum}}\n"
     made += "derived: {recurring_share: {ratio: [recurring, all_sales]}}\n"

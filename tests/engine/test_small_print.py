@@ -1,0 +1,239 @@
+"""The small print of the policy language, each rule with the smallest company that shows it and numbers by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from engine.generators import quarters_of
+from engine.reference import Company, Data, Partner, Programme, history
+from engine.tables import Rows, inputs_of, policy_of, rows
+from pipelines.evaluation import evaluate
+
+WINDOW = "primary/1/0"
+AMOUNT, DEALS, RATE, DAYS = "sourced_won_amount", "won_deals", "win_rate", "sales_cycle_days"
+Values = Mapping[str, Sequence[float | None]]
+
+
+def company_of(partners: Mapping[str, Values], stale: Sequence[tuple[str, int]] = ()) -> Company:
+    """Partners by id with the values of metrics, quarter by quarter."""
+    count = max(len(listed) for values in partners.values() for listed in values.values())
+    company = Company(
+        quarters=quarters_of(count),
+        partners=[Partner(name, f"P-{name}") for name in partners],
+        start=1,
+        lower_is_better=frozenset({DAYS}),
+        stale=frozenset(stale),
+    )
+    metrics = {metric for values in partners.values() for metric in values}
+    for name, values in partners.items():
+        for metric in metrics:
+            for quarter in company.quarters:
+                value = values[metric][quarter - 1] if metric in values else None
+                company.catalogue[WINDOW, metric, name, quarter] = None if value is None else Fraction(str(value))
+    return company
+
+
+def policy(criteria: list[Data], *, levels: list[Data] | None = None, movement: Any = "none", **more: Any) -> Data:
+    """A policy of these criteria, with a ladder that asks for one point where nothing else is said."""
+    made: Data = {
+        "policy": "small-print",
+        "version": "1",
+        "effective_from": date(2000, 1, 1),
+        "window": {"quarters": 1},
+        "score": {"combine": "points", "criteria": criteria, **more.pop("score", {})},
+        "ladders": {
+            "tier": {
+                "audience": "partner",
+                "levels": levels or [{"level": "top", "enter": {"score": "total", "at_least": 1}}, {"level": "rest"}],
+                "movement": movement,
+            }
+        },
+    }
+    return made | more
+
+
+class Both:
+    """What the engine says of a company, where the reference says the same."""
+
+    def __init__(self, data: Data, company: Company) -> None:
+        programme = Programme(data, company)
+        with evaluate([policy_of(data)], inputs_of(company)) as con:
+            self.points = self.read(con, "criterion, partner_id, quarter_index", "points", "scoring.criterion_points")
+            self.totals = self.read(con, "partner_id, quarter_index", "total_score", "scoring.partner_scores")
+            self.dimensions = self.read(
+                con, "dimension, partner_id, quarter_index", "score", "scoring.dimension_scores"
+            )
+            self.states = rows(con, "partner_id, quarter_index", "state", "ladders.levels_held")
+            self.possible = rows(con, "partner_id, quarter_index", "possible_rank", "ladders.levels_earned")
+            codes = rows(con, "partner_id, quarter_index", "reason_codes", "ladders.levels_held")
+        self.codes = {key: set(text.replace(" ", "").split(",")) for key, text in codes.items()}
+        self.reference_points: Rows = {}
+        self.reference_totals: Rows = {}
+        for quarter in programme.quarters:
+            for name, judged in programme.judged(quarter).items():
+                if judged.scored:
+                    self.reference_totals[name, quarter] = judged.scored.total
+                    for criterion, points in judged.scored.points.items():
+                        self.reference_points[criterion, name, quarter] = points
+        self.reference_states = {
+            (name, decision.quarter): decision.after.text
+            for (_, name), decisions in history([programme]).items()
+            for decision in decisions
+        }
+
+    @staticmethod
+    def read(con: Any, keys: str, column: str, table: str) -> Rows:
+        found = rows(con, keys, column, table)
+        return {key: None if value is None else Fraction(value) for key, value in found.items()}
+
+    def points_of(self, criterion: str, quarter: int = 1) -> dict[str, Fraction | None]:
+        """Points by partner."""
+        assert self.points == self.reference_points
+        return {key[1]: value for key, value in self.points.items() if (key[0], key[2]) == (criterion, quarter)}
+
+
+# --- points -----------------------------------------------------------------------------------------------------
+
+
+def test_a_percentile_counts_the_whole_roster_whatever_track_a_partner_is_in() -> None:
+    data = policy(
+        [{"id": "c", "metric": AMOUNT, "points": {"percentile": {}}}],
+        score={"tracks": {"large": {"when": {"metric": DEALS, "at_least": 10}}, "small": {}}},
+    )
+    company = company_of(
+        {"a": {AMOUNT: [100], DEALS: [12]}, "b": {AMOUNT: [50], DEALS: [1]}, "c": {AMOUNT: [10], DEALS: [1]}}
+    )
+    assert Both(data, company).points_of("c") == {"a": 100, "b": 50, "c": 0}
+
+
+def test_a_percentile_counts_who_has_the_metric_whatever_its_multiplier() -> None:
+    data = policy([{"id": "c", "metric": AMOUNT, "points": {"percentile": {}}, "multiplier": {"metric": RATE}}])
+    company = company_of(
+        {"a": {AMOUNT: [10], RATE: [None]}, "b": {AMOUNT: [20], RATE: [1]}, "c": {AMOUNT: [30], RATE: [0.5]}}
+    )
+    assert Both(data, company).points_of("c") == {"a": 0, "b": 50, "c": 50}
+
+
+def test_a_metric_through_another_window_may_have_a_direction_of_its_own() -> None:
+    data = policy(
+        [{"id": "c", "metric": "again", "points": {"percentile": {}}}],
+        derived={"again": {"metric": AMOUNT, "window": 1, "direction": "lower"}},
+    )
+    company = company_of({"a": {AMOUNT: [10]}, "b": {AMOUNT: [20]}})
+    assert Both(data, company).points_of("c") == {"a": 100, "b": 0}
+
+
+def test_points_are_clipped_first_and_rounded_last() -> None:
+    data = policy(
+        [
+            {"id": "up", "metric": AMOUNT, "points": {"per_unit": {"each": 1}}, "max": Decimal("9.25")},
+            {
+                "id": "own",
+                "metric": AMOUNT,
+                "points": {"per_unit": {"each": 1}},
+                "round": {"digits": 0, "mode": "down"},
+            },
+        ],
+        rounding={"digits": 1, "mode": "up"},
+    )
+    company = company_of({"a": {AMOUNT: [2.01]}, "b": {AMOUNT: [50.99]}})
+    both = Both(data, company)
+    assert both.points_of("up") == {"a": Fraction("2.1"), "b": Fraction("9.3")}
+    assert both.points_of("own") == {"a": 2, "b": 50}
+
+
+def test_a_failed_requirement_is_worth_nothing_and_an_unknown_value_what_the_policy_says() -> None:
+    asked = {"metric": DEALS, "at_least": 3}
+    data = policy(
+        [{"id": "c", "metric": AMOUNT, "points": {"per_unit": {"each": 1}}, "min": 5, "requires": [asked]}],
+        score={"missing": {"default": "zero"}},
+    )
+    company = company_of(
+        {
+            "least": {AMOUNT: [1], DEALS: [3]},
+            "failed": {AMOUNT: [1], DEALS: [2]},
+            "unknown requirement": {AMOUNT: [1], DEALS: [None]},
+            "unknown value": {AMOUNT: [None], DEALS: [9]},
+        }
+    )
+    assert Both(data, company).points_of("c") == {
+        "least": 5,
+        "failed": 0,
+        "unknown requirement": 0,
+        "unknown value": 0,
+    }
+
+
+def test_a_derived_metric_is_rounded_once() -> None:
+    data = policy(
+        [{"id": "c", "metric": "made", "points": {"per_unit": {"each": 1}}}],
+        derived={"made": {"product": [RATE, Decimal("1.5")], "round": 1}},
+    )
+    # 1.2499995: with six digits first it would be 1.25, and then 1.3.
+    company = company_of({"a": {RATE: [0.833333]}, "b": {RATE: [0.833334]}})
+    assert Both(data, company).points_of("c") == {"a": Fraction("1.2"), "b": Fraction("1.3")}
+
+
+# --- unknown values ---------------------------------------------------------------------------------------------
+
+
+def test_a_value_that_blocks_leaves_no_total_and_no_dimension() -> None:
+    data = policy(
+        [
+            {"id": "a", "metric": AMOUNT, "dimension": "one", "points": {"per_unit": {"each": 1}}},
+            {"id": "b", "metric": DEALS, "dimension": "two", "points": {"per_unit": {"each": 1}}},
+        ],
+        score={"missing": {DEALS: "block"}},
+    )
+    both = Both(data, company_of({"p": {AMOUNT: [7], DEALS: [None]}, "q": {AMOUNT: [7], DEALS: [1]}}))
+    assert both.totals == {("p", 1): None, ("q", 1): 8}
+    assert {key: value for key, value in both.dimensions.items() if value is not None} == {
+        ("one", "q", 1): 7,
+        ("two", "q", 1): 1,
+    }
+
+
+def test_a_score_on_a_stale_source_takes_nobody_down() -> None:
+    data = policy([{"id": "c", "metric": AMOUNT, "points": {"per_unit": {"each": 1}}}], movement={})
+    both = Both(data, company_of({"p": {AMOUNT: [1, 0, 0]}}, [(AMOUNT, 2)]))
+    assert both.states == both.reference_states
+    assert [both.states["p", quarter][6] for quarter in (1, 2, 3)] == ["E", "F", "D"]
+
+
+def test_who_may_belong_to_the_population_of_a_top_share_may_be_in_it() -> None:
+    top = {"share": Decimal("0.5"), "by": AMOUNT, "of": {"metric": DEALS, "at_least": 1}}
+    levels: list[Data] = [{"level": "top", "enter": {"top_share": top}}, {"level": "rest"}]
+    data = policy([{"id": "c", "metric": AMOUNT, "points": {"flag": 1}}], levels=levels, movement={})
+    company = company_of(
+        {
+            "p": {AMOUNT: [9, 9], DEALS: [1, None]},
+            "q": {AMOUNT: [1, 1], DEALS: [1, 1]},
+            "r": {AMOUNT: [1, 1], DEALS: [0, 0]},
+        }
+    )
+    both = Both(data, company)
+    assert both.possible["p", 2] == 1
+    assert both.possible["r", 2] == 2
+    assert both.states == both.reference_states
+
+
+# --- reason codes -----------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_score_and_a_missing_track_are_told() -> None:
+    data = policy(
+        [{"id": "c", "metric": AMOUNT, "points": {"per_unit": {"each": 1}}}],
+        score={"missing": {"default": "block"}, "tracks": {"large": {"when": {"metric": DEALS, "at_least": 10}}}},
+    )
+    company = company_of(
+        {"in": {AMOUNT: [5], DEALS: [10]}, "out": {AMOUNT: [5], DEALS: [1]}, "unknown": {AMOUNT: [None], DEALS: [10]}}
+    )
+    assert Both(data, company).codes == {
+        ("in", 1): {"entered"},
+        ("out", 1): {"entered", "no_track"},
+        ("unknown", 1): {"entered", "score_unknown"},
+    }
