@@ -186,12 +186,14 @@ _COMPARED = {
     "totals": """
         select count(*) from (
             select partner_id, quarter_index, cast(total as decimal(18, 6)) from hand.totals
-            except select partner_id, quarter_index, total_score from scoring.partner_scores where policy = 'bench-0'
+            except select partner_id, quarter_index, total_score from scoring.partner_scores
+            where policy = 'bench-{variant}'
         )""",
     "held levels": """
         select count(*) from (
             select partner_id, if(ladder = 1, 'segment', 'tier'), quarter_index, held from hand.held
-            except select partner_id, ladder, quarter_index, held_rank from ladders.levels_held where policy = 'bench-0'
+            except select partner_id, ladder, quarter_index, held_rank from ladders.levels_held
+            where policy = 'bench-{variant}'
         )""",
 }
 
@@ -244,7 +246,12 @@ def engine_seconds(policies: list[Policy], given: Inputs, hand: Programme | None
         found["engine"] = time.process_time() - started
         found["spans"] = spans
         if hand:
-            found["different"] = {name: con.execute(sql).fetchall()[0][0] for name, sql in _COMPARED.items()}
+            compared = {name: sql.format(variant=hand.variant) for name, sql in _COMPARED.items()}
+            found["different"] = {name: con.execute(sql).fetchall()[0][0] for name, sql in compared.items()}
+            found["compared"] = {
+                name: con.execute(f"select count(*) from hand.{table}").fetchall()[0][0]
+                for name, table in (("totals", "totals"), ("held levels", "held"))
+            }
         return found
     finally:
         con.close()

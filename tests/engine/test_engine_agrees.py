@@ -18,7 +18,7 @@ from pipelines.evaluation import evaluate
 from pipelines.policy import Policy
 
 COMPANIES = 3
-POLICIES = 10
+POLICIES = 8
 PARTNERS = 200
 ACTIVE = 3
 REVIEWED = "policy, version, partner_id, quarter_index"

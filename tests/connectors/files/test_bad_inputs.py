@@ -110,6 +110,12 @@ def test_excels_first_line_alone_is_an_empty_file(ground: Ground) -> None:
     ground.refused("deal_registrations.csv: the file is empty", "nothing was loaded")
 
 
+def test_a_header_that_is_somebodys_address_is_not_repeated(ground: Ground) -> None:
+    ground.put("deal_registrations.csv", "source_id,partner_id,kim.doe@example.com\nD1,P1,kim.doe@example.com\n")
+    error = ground.refused("required columns missing", "unknown headers: (an e-mail address)")
+    assert "kim" not in str(error)
+
+
 def test_missing_columns_are_listed_with_the_headers_that_may_be_meant(ground: Ground) -> None:
     ground.put("deal_registrations.csv", "source_id,partner_id,Submited,Amout,Moon phase\nD1,P1,2026-03-01,5,full\n")
     error = ground.refused(

@@ -24,8 +24,8 @@ from engine.tables import Record, Rows, assert_same, inputs_of, policy_of, rows
 from pipelines.errors import PolicyError
 from pipelines.evaluation import Inputs, evaluate
 
-PARTNERS = 2000
-QUARTERS = 3
+PARTNERS = 1500
+QUARTERS = 2
 LEVELS = "policy, version, ladder, partner_id, quarter_index"
 SCORES = "policy, version, partner_id, quarter_index"
 
@@ -34,11 +34,13 @@ seeds = st.integers(0, 10**6)
 
 
 def readable(seed: int, company: Company, policies: int) -> list[Data]:
-    """Random policies that can be read, written for a small company that is like this one."""
+    """Random policies that can be read, the first with a score, written for a small company that is like this one."""
     small = random_company(seed, 120, len(company.quarters))
     made: list[Data] = []
     for number in count(seed):
         policy = random_policy(number, small)
+        if not made and "score" not in policy:
+            continue
         try:
             policy_of(policy)
         except PolicyError:
@@ -194,7 +196,7 @@ def test_more_of_an_observed_metric_never_gives_fewer_points(seed: int) -> None:
 def test_more_for_one_partner_never_gives_it_a_lower_percentile(seed: int) -> None:
     # One partner per review, as the others' places follow from everybody's values.
     chance = random.Random(seed)
-    company = plain_company(60, quarters=60)
+    company = plain_company(60, quarters=40)
     higher, lower = "sourced_won_amount", "sales_cycle_days"
     assert lower in LOWER_IS_BETTER
     kinds: list[Data] = [
@@ -219,7 +221,7 @@ def test_more_for_one_partner_never_gives_it_a_lower_percentile(seed: int) -> No
             with judged([policy], inputs_of(with_values(company, metric, values))) as con:
                 found.append(rows(con, "criterion, partner_id, quarter_index", "points", "scoring.criterion_points"))
         own = {key for key in found[0] if key[1:] in raised and before[key[1:]] is not None}
-        assert len(own) > 100
+        assert len(own) > 75
         assert {key: (found[0][key], found[1][key]) for key in own if found[1][key] < found[0][key]} == {}
         assert any(found[1][key] > found[0][key] for key in own)
 
@@ -267,7 +269,7 @@ def test_order_names_ids_and_unused_attributes_change_no_level(seed: int) -> Non
         return {(*key[:place], renamed[key[place]], *key[place + 1 :]): value for key, value in found.items()}
 
     assert_same("states", back(states, 3), other_states)
-    assert_same("totals", back(totals, 2), other_totals)
+    assert back(totals, 2) == other_totals
 
 
 # --- replays ----------------------------------------------------------------------------------------------------
@@ -288,7 +290,7 @@ def until(company: Company, last: int) -> Company:
 @few
 @given(seed=seeds, first=st.integers(2, 5))
 def test_a_history_is_the_same_in_one_go_twice_and_in_two_halves(seed: int, first: int) -> None:
-    company = random_company(seed, 500, quarters=7)
+    company = random_company(seed, 300, quarters=7)
     policies = readable(seed, company, 2)
     with judged(policies, inputs_of(company)) as con:
         states, totals = outcome(con)
@@ -392,7 +394,7 @@ VALUES: dict[str, Fraction | None] = {
 @pytest.mark.parametrize("name", strange_companies())
 def test_strange_companies_are_judged_as_the_reference_judges_them(name: str) -> None:
     company = strange_companies()[name]
-    policies = readable(77, company, 5)
+    policies = readable(77, company, 4)
     if name in VALUES:
         company.catalogue = dict.fromkeys(company.catalogue, VALUES[name])
         facts = [replace(fact, value=VALUES[name] or Fraction(0)) for fact in company.facts]
