@@ -548,6 +548,7 @@ def _rows_by_name(
             "version": row["version"],
             "metric": row["metric"],
             "source_metric": source,
+            "direction": direction,
             "window_quarters": 1,
             "window_complete": False,
             "window_lag": 0,
@@ -560,7 +561,7 @@ def _rows_by_name(
         elif row["source_metric"] == row["metric"]:
             uses.append(use(row, row["metric"], None))
         else:  # the same metric through another window is another value
-            uses.append(use(row, _own(row), directions.get(row["source_metric"])))
+            uses.append(use(row, _own(row), row["direction"] or directions.get(row["source_metric"])))
     for table in ("declared_metrics", "derived_metrics"):
         uses += [use(row, _own(row), row["direction"]) for row in rows[table] if is_named(row)]
     for table in ("declared_metrics", "declared_filters", "derived_metrics", "derived_operands"):

@@ -179,7 +179,7 @@ class FileTable:
             file.label,
             f"required columns missing: {', '.join(missing)}{strange}",
             f"rename the headers, or map them in sources.{self.source}.options.headers.{self.entity}, e.g. "
-            f"{{{unknown[0] if unknown else 'their header'}: {missing[0]}}}",
+            f"{{{_shown_header(unknown[0]) if unknown else 'their header'}: {missing[0]}}}",
         )
 
     def _with_nearest(self, headers: Iterable[str], there: set[str]) -> list[str]:
@@ -188,9 +188,11 @@ class FileTable:
         found = []
         for header in headers:
             near = nearest(header, [*free, *words])
-            # Without a header line the first row stands here, and addresses of people do not belong into messages.
-            shown = "(an e-mail address)" if "@" in header else repr(header)
-            found.append(shown + (f" - did you mean {words.get(near, near)}?" if near else ""))
+            shown = _shown_header(header)
+            found.append(
+                (shown if "@" in header else repr(shown))
+                + (f" - did you mean {words.get(near, near)}?" if near else "")
+            )
         return found
 
     # -- a look through all of it
@@ -379,6 +381,11 @@ class FileTable:
         if name in self.how.defaults:
             values = pc.if_else(_is_blank(values), self.how.defaults[name], values)
         return values
+
+
+def _shown_header(header: str) -> str:
+    """A header as a message may show it: without a header line the first row stands there, with people's addresses."""
+    return "(an e-mail address)" if "@" in header else header
 
 
 def _array(table: pa.Table, name: str) -> pa.Array:

@@ -65,6 +65,7 @@ TABLES: dict[str, dict[str, str]] = {
     "metric_uses": _table(
         metric="VARCHAR",
         source_metric="VARCHAR",
+        direction="VARCHAR",
         window_quarters="INTEGER",
         window_complete="BOOLEAN",
         window_lag="INTEGER",
@@ -397,6 +398,8 @@ def _add_metrics(document: PolicyDocument, add: Any) -> None:
             "metric_uses",
             metric=name,
             source_metric=source,
+            # Null: as the catalogue says.
+            direction=document.derived[name].direction if again else None,
             window_quarters=span.quarters,
             window_complete=span.complete,
             window_lag=span.lag,

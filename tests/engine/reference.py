@@ -762,8 +762,17 @@ def _total_order(judged: Judged) -> tuple[bool, Fraction]:
 
 
 def _metrics_of(criterion: Data) -> list[str]:
-    """The metrics whose values make the points of a criterion."""
-    return [criterion["metric"]] + ([criterion["multiplier"]["metric"]] if "multiplier" in criterion else [])
+    """The metrics whose values make the points of a criterion: its own, its multiplier's, those it requires."""
+
+    def inside(condition: Data) -> list[str]:
+        if isinstance(condition.get("at_least"), dict):
+            return [name for one in condition["at_least"]["of"] for name in inside(one)]
+        nested = [*condition.get("all", []), *condition.get("any", [])]
+        return [condition["metric"]] if "metric" in condition else [name for one in nested for name in inside(one)]
+
+    multiplier = [criterion["multiplier"]["metric"]] if "multiplier" in criterion else []
+    required = [name for one in criterion.get("requires", []) for name in inside(one)]
+    return [criterion["metric"], *multiplier, *required]
 
 
 # --- movement ---------------------------------------------------------------------------------------------------

@@ -40,6 +40,38 @@ metrics_looked_at as (
     where c.kind = 'metric'
 ),
 
+-- A score is as old as the oldest thing it asks for: a criterion's metric, its multiplier, what it requires.
+stale_metrics as (
+    select distinct metric_id, quarter_index from policy_values where is_stale
+),
+
+asked as (
+    select policy, version, track, criterion, dimension, metric_id from {{ ref('int_criteria') }}
+    union all
+    select policy, version, track, criterion, dimension, multiplier_metric_id from {{ ref('int_criteria') }}
+    union all
+    select c.policy, c.version, c.track, c.criterion, c.dimension, n.metric_id
+    from {{ ref('int_criteria') }} as c
+    inner join {{ ref('stg_policy__criterion_requirements') }} as q
+        on c.policy = q.policy and c.version = q.version and c.criterion = q.criterion and q.kind = 'metric'
+    inner join {{ ref('int_metric_names') }} as n
+        on q.policy = n.policy and q.version = n.version and q.subject = n.metric
+),
+
+stale_criteria as (
+    select a.policy, a.version, a.track, a.criterion, a.dimension, s.quarter_index
+    from asked as a
+    inner join stale_metrics as s on a.metric_id = s.metric_id
+),
+
+stale_scores as (
+    select policy, version, track, 'score' as kind, 'total' as subject, quarter_index from stale_criteria
+    union
+    select policy, version, track, 'dimension', dimension, quarter_index from stale_criteria where dimension is not null
+    union
+    select policy, version, track, 'points', criterion, quarter_index from stale_criteria
+),
+
 scores_looked_at as (
     select c.condition_id, n.candidate_id, n.value
     from conditions as c
@@ -113,10 +145,14 @@ numbers as (
     where c.kind = 'metric'
     union all
     select
-        c.condition_id, c.operator, c.value, c.bar_shift, r.candidate_id, r.track, r.partner_id, r.quarter_index, n.value, false
+        c.condition_id, c.operator, c.value, c.bar_shift, r.candidate_id, r.track, r.partner_id, r.quarter_index, n.value,
+        s.subject is not null
     from conditions as c
     inner join roster as r on c.policy = r.policy and c.version = r.version
     left join scores_looked_at as n on c.condition_id = n.condition_id and r.candidate_id = n.candidate_id
+    left join stale_scores as s
+        on c.policy = s.policy and c.version = s.version and r.track = s.track and c.kind = s.kind
+        and c.subject = s.subject and r.quarter_index = s.quarter_index
     where c.kind in ('score', 'dimension', 'points')
 ),
 
@@ -149,8 +185,8 @@ shares as (
         c.condition_id, r.candidate_id, r.track, r.partner_id, r.quarter_index,
         cast(p.place as decimal(28,6)) as actual_value,
         p.population,
-        v.value is null as is_unknown,
-        v.value is null or v.is_stale as is_doubtful,
+        v.value is null or (c.of_metric is not null and o.value is null) as is_unknown,
+        v.value is null or v.is_stale or (c.of_metric is not null and (o.value is null or o.is_stale)) as is_doubtful,
         -- ceil of a decimal product is exact: 0.05 x 300 is 15, never 16.
         coalesce(p.place <= ceil(c.value * p.population), false) as has_passed
     from conditions as c
@@ -158,6 +194,9 @@ shares as (
     left join policy_values as v
         on c.policy = v.policy and c.version = v.version and c.subject = v.metric
         and r.partner_id = v.partner_id and r.quarter_index = v.quarter_index
+    left join policy_values as o
+        on c.policy = o.policy and c.version = o.version and c.of_metric = o.metric
+        and r.partner_id = o.partner_id and r.quarter_index = o.quarter_index
     left join placed as p
         on c.ranking_id = p.ranking_id and r.partner_id = p.partner_id and r.quarter_index = p.quarter_index
     where c.kind = 'top_share'

@@ -16,6 +16,15 @@ with reached as (
     left join {{ ref('int_track_scores') }} as s on e.candidate_id = s.candidate_id
 ),
 
+-- Policies with tracks, and policies with a score: what may be missing for a partner.
+tracked as (
+    select distinct policy, version from {{ ref('stg_policy__tracks') }} where track <> ''
+),
+
+scored as (
+    select distinct policy, version from {{ ref('stg_policy__criteria') }}
+),
+
 limited as (
     select distinct policy, version, ladder from {{ ref('stg_policy__levels') }} where capacity is not null
 ),
@@ -57,8 +66,12 @@ select
     greatest(r.raised_rank, coalesce(s.settled_rank, r.raised_rank)) as raised_rank,
     case when s.settled_rank > r.rank then greatest(r.lowered_rank, s.settled_rank) else r.lowered_rank end as lowered_rank,
     case when s.settled_rank > r.rank then greatest(r.possible_rank, s.settled_rank) else r.possible_rank end as possible_rank,
-    nullif(r.track, '') as track
+    nullif(r.track, '') as track,
+    t.policy is not null and r.track = '' as is_trackless,
+    c.policy is not null and r.score is null as is_scoreless
 from reached as r
 left join settled as s
     on r.policy = s.policy and r.version = s.version and r.ladder = s.ladder
     and r.partner_id = s.partner_id and r.quarter_index = s.quarter_index
+left join tracked as t on r.policy = t.policy and r.version = t.version
+left join scored as c on r.policy = c.policy and r.version = c.version

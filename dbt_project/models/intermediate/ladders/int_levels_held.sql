@@ -68,7 +68,7 @@ folded as (
 states as (
     select
         e.policy, e.version, e.ladder, e.is_active, e.partner_id, e.quarter_index, e.track,
-        e.reached_rank, e.earned_rank, e.raised_rank, e.lowered_rank, e.outside_rank,
+        e.reached_rank, e.earned_rank, e.raised_rank, e.lowered_rank, e.outside_rank, e.is_trackless, e.is_scoreless,
         substr(f.states, (e.quarter_index - f.first_index) * {{ width }} + 1, {{ width }}) as state,
         substr(
             coalesce(f.recorded_states, f.states), (e.quarter_index - f.first_index) * {{ width }} + 1, {{ width }}
@@ -137,7 +137,8 @@ select
         when substr(state, 7, 1) = 'D' and replayed_rank < lowered_rank then ', step_limit'
         else ''
     end
-    || case when earned_rank > reached_rank then ', level_full' else '' end as reason_codes,
+    || case when earned_rank > reached_rank then ', level_full' else '' end
+    || case when is_trackless then ', no_track' when is_scoreless then ', score_unknown' else '' end as reason_codes,
     exception,
     released_state,
     released_rank,

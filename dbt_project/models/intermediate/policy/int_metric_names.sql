@@ -2,7 +2,7 @@
 
 {#- Every metric a policy version reads, under an integer, and which way is better. -#}
 with named as (
-    select u.policy, u.version, u.metric, m.direction
+    select u.policy, u.version, u.metric, coalesce(u.direction, m.direction) as direction
     from {{ ref('stg_policy__metric_uses') }} as u
     left join {{ ref('metric_catalogue') }} as m on u.source_metric = m.metric
     union all

@@ -24,22 +24,21 @@ peer_keys as (
     group by c.criterion_id, a.partner_id
 ),
 
--- A unit costs nothing to skip: only percentile criteria pay for ranks.
+-- Everybody whose value is known has a place, whatever track it is judged in. Only percentile criteria pay for ranks.
 placed as (
     select
-        v.criterion_id, v.candidate_id, v.quarter_index, c.shrink, coalesce(k.peer_key, '') as peer_key,
+        c.criterion_id, v.roster_id, v.quarter_index, c.shrink, coalesce(k.peer_key, '') as peer_key,
         -- Fewer days are better days: a share counts from the worse end of the metric's direction.
         case when c.direction = 'lower' then -v.value else v.value end as better
-    from criterion_values as v
-    inner join criteria as c on v.criterion_id = c.criterion_id
-    inner join {{ ref('int_roster') }} as r on v.roster_id = r.roster_id
-    left join peer_keys as k on v.criterion_id = k.criterion_id and r.partner_id = k.partner_id
+    from criteria as c
+    inner join {{ ref('int_policy_values') }} as v on c.metric_id = v.metric_id
+    left join peer_keys as k on c.criterion_id = k.criterion_id and v.partner_id = k.partner_id
     where c.kind = 'percentile' and v.is_observed
 ),
 
 ranked as (
     select
-        criterion_id, candidate_id, shrink,
+        criterion_id, roster_id, shrink,
         cast(count(*) over (partition by criterion_id, quarter_index) as double) as roster_count,
         cast(rank() over (partition by criterion_id, quarter_index order by better) as double) as roster_rank,
         cast(count(*) over (partition by criterion_id, quarter_index, peer_key) as double) as peer_count,
@@ -49,7 +48,7 @@ ranked as (
 
 percentiles as (
     select
-        criterion_id, candidate_id,
+        criterion_id, roster_id,
         -- portable: a group holds at least the partner itself, so the count is never 0.
         peer_count / (peer_count + coalesce(shrink, 0)) * peer_share
         + coalesce(shrink, 0) / (peer_count + coalesce(shrink, 0)) * roster_share as share
@@ -64,7 +63,7 @@ percentiles as (
 ),
 
 banded as (
-    select v.criterion_id, v.candidate_id, b.value as points
+    select distinct v.criterion_id, v.roster_id, b.value as points
     from criterion_values as v
     inner join criteria as c on v.criterion_id = c.criterion_id
     inner join {{ ref('stg_policy__criterion_bands') }} as b
@@ -75,9 +74,9 @@ banded as (
 
 -- One of the two kinds that need a table of their own, or neither.
 looked_up as (
-    select criterion_id, candidate_id, share, cast(null as decimal(28,6)) as points from percentiles
+    select criterion_id, roster_id, share, cast(null as decimal(28,6)) as points from percentiles
     union all
-    select criterion_id, candidate_id, cast(null as double), points from banded
+    select criterion_id, roster_id, cast(null as double), points from banded
 ),
 
 -- Who needs no table of its own is not sent through the join with them.
@@ -85,7 +84,7 @@ with_looked_up as (
     select v.criterion_id, v.candidate_id, v.value, v.is_observed, v.unmet, v.factor, x.share, x.points
     from criterion_values as v
     inner join criteria as c on v.criterion_id = c.criterion_id
-    left join looked_up as x on v.criterion_id = x.criterion_id and v.candidate_id = x.candidate_id
+    left join looked_up as x on v.criterion_id = x.criterion_id and v.roster_id = x.roster_id
     where c.kind in ('percentile', 'bands')
     union all
     select

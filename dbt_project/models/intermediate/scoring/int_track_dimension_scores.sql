@@ -20,9 +20,15 @@ with summed as (
     group by v.candidate_id, c.dimension
 ),
 
+-- One value that must be known leaves the whole score unknown, and with it every dimension.
+blocked as (
+    select distinct candidate_id from summed where is_blocked
+),
+
 valued as (
     select
-        s.*,
+        s.candidate_id, s.dimension, s.dimension_weight, s.known_weight, s.full_weight, s.observed_weight,
+        b.candidate_id is not null as is_blocked,
         k.policy, k.version, k.track, k.partner_id, k.quarter_index,
         p.rounding_digits, p.rounding_mode,
         case
@@ -31,6 +37,7 @@ valued as (
         end as exact_score
     from summed as s
     inner join {{ ref('int_track_candidates') }} as k on s.candidate_id = k.candidate_id
+    left join blocked as b on s.candidate_id = b.candidate_id
     inner join {{ ref('stg_policy__policies') }} as p on k.policy = p.policy and k.version = p.version
 )
 
