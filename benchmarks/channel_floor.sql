@@ -393,13 +393,27 @@ create or replace temp macro tier_at(total, sourced_won, deals, shift) as case
     else 4
 end;
 
+-- What the level could be if whatever is unknown were good enough: nobody falls below that for what nobody knows.
+create or replace temp macro segment_possible_at(total, potential, shift) as case
+    when total >= 70 + shift and coalesce(potential >= 55 + shift, true) then 1
+    when total >= 65 + shift then 2
+    else 3
+end;
+create or replace temp macro tier_possible_at(total, sourced_won, deals, shift) as case
+    when total >= 70 + shift and sourced_won >= 300000 then 1
+    when total >= 65 + shift and (sourced_won >= 100000 or deals >= 8) then 2
+    when total >= 40 + shift and sourced_won > 0 then 3
+    else 4
+end;
+
 create or replace temp table reviews as
 with reached as (
     select
         partner, partner_number, quarter, total_score,
         segment_at(total_score, potential, 0) as reached,
         segment_at(total_score, potential, 2.5) as raised,
-        segment_at(total_score, potential, -2.5) as lowered
+        segment_at(total_score, potential, -2.5) as lowered,
+        segment_possible_at(total_score, potential, -2.5) as possible
     from scores
 ),
 -- Twelve are strategic and thirty managed, by score; who does not fit in goes one level down.
@@ -426,17 +440,20 @@ second_cut as (
 select
     'segment' as ladder, partner, quarter, earned,
     greatest(raised, earned) as raised,
-    case when earned > reached then greatest(lowered, earned) else lowered end as lowered
+    case when earned > reached then greatest(lowered, earned) else lowered end as lowered,
+    case when earned > reached then greatest(possible, earned) else possible end as possible
 from second_cut
 union all
 select
     'tier', partner, quarter,
     tier_at(total_score, sourced_won_amount, won_deals, 0),
     tier_at(total_score, sourced_won_amount, won_deals, 2.5),
-    tier_at(total_score, sourced_won_amount, won_deals, -2.5)
+    tier_at(total_score, sourced_won_amount, won_deals, -2.5),
+    tier_possible_at(total_score, sourced_won_amount, won_deals, -2.5)
 from scores;
 
--- Review by review: up one level above the raised bar, down one at the second review in a row below the lowered one.
+-- Review by review: up one level above the raised bar, down one at the second review in a row below the lowered one,
+-- unless the fall rests on what is unknown.
 -- Each step adds two letters to `trail`: the level held and what happened.
 create or replace temp table moves as
 with careers as (
@@ -444,25 +461,29 @@ with careers as (
         ladder, partner, min(quarter) as first_quarter,
         list_reduce(
             list({
-                'earned': earned, 'raised': raised, 'lowered': lowered, 'held': earned, 'below': 0, 'trail': earned || 'e'
+                'earned': earned, 'raised': raised, 'lowered': lowered, 'possible': possible, 'held': earned, 'below': 0, 'trail': earned || 'e'
             } order by quarter),
             lambda before, now: case
                 when now.raised < before.held then {
-                    'earned': 0, 'raised': 0, 'lowered': 0,
+                    'earned': 0, 'raised': 0, 'lowered': 0, 'possible': 0,
                     'held': greatest(now.raised, before.held - 1), 'below': 0,
                     'trail': before.trail || greatest(now.raised, before.held - 1) || 'p'
                 }
+                when now.lowered > before.held and now.possible <= before.held then {
+                    'earned': 0, 'raised': 0, 'lowered': 0, 'possible': 0, 'held': before.held, 'below': before.below,
+                    'trail': before.trail || before.held || 'f'
+                }
                 when now.lowered > before.held and before.below = 1 then {
-                    'earned': 0, 'raised': 0, 'lowered': 0,
+                    'earned': 0, 'raised': 0, 'lowered': 0, 'possible': 0,
                     'held': least(now.lowered, before.held + 1), 'below': 0,
                     'trail': before.trail || least(now.lowered, before.held + 1) || 'd'
                 }
                 when now.lowered > before.held then {
-                    'earned': 0, 'raised': 0, 'lowered': 0, 'held': before.held, 'below': 1,
+                    'earned': 0, 'raised': 0, 'lowered': 0, 'possible': 0, 'held': before.held, 'below': 1,
                     'trail': before.trail || before.held || 'w'
                 }
                 else {
-                    'earned': 0, 'raised': 0, 'lowered': 0, 'held': before.held, 'below': 0,
+                    'earned': 0, 'raised': 0, 'lowered': 0, 'possible': 0, 'held': before.held, 'below': 0,
                     'trail': before.trail || before.held || 'k'
                 }
             end
@@ -505,7 +526,8 @@ select
     levels[m.earned] as earned_level,
     levels[left(m.step, 1)::integer] as held_level,
     case right(m.step, 1)
-        when 'e' then 'entered' when 'p' then 'promoted' when 'd' then 'demoted' when 'w' then 'on_watch' else 'kept'
+        when 'e' then 'entered' when 'p' then 'promoted' when 'd' then 'demoted' when 'w' then 'on_watch' when 'f' then 'frozen'
+        else 'kept'
     end as action
 from moves as m
 inner join partners as p on p.partner = m.partner;
