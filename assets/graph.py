@@ -34,7 +34,7 @@ from pipelines import lake
 from pipelines.connector import Instance, instances
 from pipelines.errors import ConfigError, SegmentsError
 from pipelines.events import emit
-from pipelines.extract import Landed, extract
+from pipelines.extract import Landed, extract_group
 from pipelines.policy import TABLES as POLICY_TABLES
 from pipelines.release import RELEASED_TABLES, Candidate, Released, build_candidate, read_candidate
 from pipelines.settings import Settings
@@ -54,6 +54,8 @@ class Journal:
 
     run_id: str = ""
     landed: list[Landed] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    """Live sources that could not be read; their last loads were used."""
     run: Run | None = None
     candidate: Candidate | None = None
     judged: Judged | None = None
@@ -64,8 +66,9 @@ class Journal:
     def of(self, run_id: str) -> "Journal":
         """This journal, emptied when another execution begins: a process may execute the graph more than once."""
         if self.run_id != run_id:
-            self.run_id, self.landed, self.run, self.candidate, self.judged, self.released = (
+            self.run_id, self.landed, self.unread, self.run, self.candidate, self.judged, self.released = (
                 run_id,
+                [],
                 [],
                 None,
                 None,
@@ -201,12 +204,10 @@ def _extraction(
     def extraction(context: AssetExecutionContext) -> Iterator[Any]:
         with told("extract", settings), writer(Places.of(settings)):
             provide_sample(settings)
-            landed = [
-                one
-                for instance in group
-                for one in extract(settings, Places.of(settings), instance, accept_shrunk=asked.accept_shrunk)
-            ]
-        journal.of(context.run.run_id).landed += landed
+            landed, unread = extract_group(settings, group, accept_shrunk=asked.accept_shrunk)
+        so_far = journal.of(context.run.run_id)
+        so_far.landed += landed
+        so_far.unread += unread
         for table in tables:
             of_table = [one for one in landed if one.table == table]
             yield dg.MaterializeResult(

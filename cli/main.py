@@ -9,12 +9,11 @@ import time
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import duckdb
 import typer
 from rich.table import Table
-from typer.core import TyperGroup
 
 from cli.common import (
     Config,
@@ -28,14 +27,14 @@ from cli.common import (
     remember,
     settings_of,
 )
+from cli.demo import demo_app
 from cli.explain import explain
 from cli.policy import app as policy_app
 from cli.reporter import Mode, Reporter
+from cli.sources import app as sources_app
 from pipelines import release as releases_room
-from pipelines.connector import available, find
 from pipelines.errors import ConfigError, InputError
 from pipelines.template import TEMPLATE
-from pipelines.templates import write_templates
 from pipelines.warehouse import quoted
 
 app = typer.Typer(
@@ -156,13 +155,25 @@ def show(
     config: Config = None,
     limit: Annotated[int, typer.Option("--limit", "-n", help="How many partners; 0 = all.")] = 25,
     level: Annotated[str | None, typer.Option("--level", "-l", help="Only holders of this tier or segment.")] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="SYSTEM",
+            help="Beside it the level that crm, prm or a source says is held, and who differs.",
+        ),
+    ] = None,
 ) -> None:
     """Who holds which level, and why, as a table; with a partner's name, everything that led to it."""
-    from review.terminal import partner_story, roster
+    from review.terminal import partner_story, roster, told_levels
 
     places, _ = released_of(config)
     with releases_room.reader(places) as con:
-        if partner is None:
+        if against is not None:
+            if partner is not None or level is not None:
+                raise ConfigError("show --against compares the whole roster: it goes with no partner and no --level")
+            told_levels(con, out, against, limit=limit)
+        elif partner is None:
             roster(con, out, limit=limit, level=level)
         else:
             partner_story(con, out, partner)
@@ -239,73 +250,9 @@ def rollback(
     out.print(f"{done.release} is the current release again (it was {done.previous})")
 
 
-class _SourcesGroup(TyperGroup):
-    """`segments sources NAME` is short for `segments sources describe NAME`."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command of the first word; any word that is none is a connector's name."""
-        words = args if not args or args[0] in self.commands or args[0].startswith("-") else ["describe", *args]
-        return super().resolve_command(ctx, words)
-
-
-sources_app = typer.Typer(
-    cls=_SourcesGroup,
-    invoke_without_command=True,
-    rich_markup_mode=None,
-    help="The connectors there are; with a name, its tables and options; `template` writes files to fill in.",
-)
 app.add_typer(sources_app, name="sources")
 app.add_typer(policy_app, name="policy")
-
-
-@sources_app.callback(invoke_without_command=True)
-def sources(context: typer.Context) -> None:
-    """The connectors there are; with a name, its tables and options; `template` writes files to fill in."""
-    if context.invoked_subcommand is None:
-        sources_list()
-
-
-@sources_app.command("list")
-@guarded
-def sources_list() -> None:
-    """The connectors there are, and the entities they feed."""
-    grid = Table("connector", "kind", "feeds", box=None, pad_edge=False)
-    for found in available():
-        connector = find(found)
-        entities = [entity for entity in connector.entities if entity != "rejected_lines"]
-        grid.add_row(connector.name, connector.kind, ", ".join(entities))
-    out.print(grid)
-
-
-@sources_app.command("describe")
-@guarded
-def sources_describe(name: Annotated[str, typer.Argument(help="A connector.")]) -> None:
-    """Tables and options of one connector."""
-    connector = find(name)
-    out.print(f"{connector.name} ({connector.kind})\noptions:")
-    for option, field in connector.options.model_fields.items():
-        default = "to be said" if field.is_required() else field.get_default(call_default_factory=True)
-        out.print(f"  {option}: {field.description} (default: {default})", markup=False)
-    out.print("tables:")
-    for table in connector.tables:
-        out.print(f"  {table.name}: needs {', '.join(table.required)}; uses {', '.join(table.columns)}", markup=False)
-    if connector.kind == "any":
-        out.print("what every column is: segments sources template --to FOLDER writes it beside files to fill in")
-
-
-@sources_app.command("template")
-@guarded
-def sources_template(
-    entities: Annotated[list[str] | None, typer.Argument(help="Entities; default: all of the kind.")] = None,
-    kind: Annotated[
-        str | None, typer.Option("--kind", help="crm, account_mapping or prm; default: every kind in its own folder.")
-    ] = None,
-    to: Annotated[Path, typer.Option("--to", help="Folder; made if missing.")] = Path("templates"),
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
-) -> None:
-    """Write CSV files with nothing but their header, to fill in for the connector `files`, and a README of columns."""
-    for path in write_templates(to, kind=kind, entities=entities or [], force=force):
-        out.print(str(path), markup=False)
+app.add_typer(demo_app, name="demo")
 
 
 def main() -> None:

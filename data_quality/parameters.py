@@ -38,6 +38,7 @@ PARAMETERS: dict[str, Parameter] = {
     "min_rows_share_of_last": Parameter("smallest believable size of a full load against the one before it", 0.5),
     "previous_partner_count": Parameter("partners in the previous release; 0 = there is none", 0),
     "suppress_overlap_below": Parameter("overlap counts from 1 to one below this are kept back; 0 = none", 0),
+    "refuse_stale_sources": Parameter("whether a source last read before the quarter's end is refused", False),
     "pseudo_partners": Parameter("names, numbers or ids configured as no real partners", ()),
 }
 """Every name a suite may use. A new one is added here first, so that a typing error is found when suites are read."""

@@ -163,5 +163,6 @@ def _parameters(run: Run, candidate: Candidate) -> dict[str, object]:
         "min_rows_share_of_last": run.settings.quality.min_rows_share_of_last,
         "previous_partner_count": previous_facts(run.places)["previous_partner_count"],
         "suppress_overlap_below": run.settings.privacy.suppress_overlap_below,
+        "refuse_stale_sources": run.settings.quality.stale_sources == "refuse",
         "pseudo_partners": tuple(run.settings.pseudo_partners),
     }

@@ -13,13 +13,16 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
 from pipelines.errors import ConfigError
 from pipelines.settings import Settings, Source, explain_validation
+
+if TYPE_CHECKING:
+    from pipelines.pull import Client
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,14 @@ class Reading:
     may be older than what the lake holds; None: the source shows one moment only."""
     when_empty: str = "export the object again; an object that may be empty is declared so in its connector"
     """What a person does about a table without rows that should have some."""
+    is_live: bool = False
+    """Read over an API just now: that it brought nothing new is news, too."""
+    cursor: datetime | None = None
+    """Up to which modification stamp a live table is known with this reading."""
+    is_reconciled: bool = False
+    """Whether ids that the vendor no longer lists were looked for."""
+    selected: tuple[str, ...] = ()
+    """The columns that a live table was asked for; a new one asks for a full pass."""
 
 
 @dataclass
@@ -80,6 +91,13 @@ class Instance:
         )
         return kind
 
+    @property
+    def is_live(self) -> bool:
+        """Whether it is read over the vendor's API, rather than from files."""
+        if self.connector.connect is None:
+            return False
+        return self.connector.reads_live is None or self.connector.reads_live(self.options)
+
 
 class Reader(Protocol):
     """Offers the tables of one instance."""
@@ -87,6 +105,11 @@ class Reader(Protocol):
     def __call__(self, instance: Instance) -> Iterator[Reading]:
         """One `Reading` per table the source has, and per drop where it has several."""
         ...
+
+
+def nothing(instance: Instance) -> Iterator[Reading]:
+    """The reader of a connector that has an API alone."""
+    return iter(())
 
 
 @dataclass(frozen=True)
@@ -101,12 +124,20 @@ class Connector:
     tables: tuple[Table, ...]
     entities: dict[str, str]
     options: type[BaseModel]
-    read: Reader
+    read: Reader = nothing
     account_types: Callable[[Any], list[str]] = lambda options: []
     default_currency: Callable[[Any], str | None] = lambda options: None
     offers_by_load: bool = False
-    entities_for: Callable[[Any], Collection[str]] | None = None
-    """What an instance with these options may offer; None: all of `entities`."""
+    entities_for: Callable[[Instance], Collection[str]] | None = None
+    """What an instance may offer; None: all of `entities`."""
+    entity_tables: dict[str, str] = field(default_factory=dict)
+    """With `offers_by_load`: the raw table that must have been loaded for an entity to be known; default: its name."""
+    connect: Callable[[Instance], Client] | None = None
+    """Opens the vendor's API for a live instance; this is where its secrets are read."""
+    reads_live: Callable[[Any], bool] | None = None
+    """Whether an instance with these options reads the API; None: every one does if there is `connect`."""
+    settings_rows: Callable[[Any], list[tuple[str, str, str | None]]] = lambda options: []
+    """Options that staging has to know: name, key, value."""
 
 
 def available() -> list[str]:

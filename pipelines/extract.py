@@ -24,7 +24,9 @@ from pipelines.clock import now
 from pipelines.connector import Instance, Reading, RejectedLines
 from pipelines.errors import ConfigError, InputError, SegmentsError
 from pipelines.events import emit
-from pipelines.lake import LEDGER_TABLE, REJECTED_TABLE, Load, loads, newest
+from pipelines.http import SourceError
+from pipelines.lake import LEDGER_TABLE, REJECTED_TABLE, Load, loads, newest, note_reads
+from pipelines.pull import forget_spool, pull
 from pipelines.settings import Settings
 from pipelines.warehouse import Places, memory, quoted
 
@@ -92,11 +94,13 @@ def extract(
     readings: list[Reading] = []
     due: list[_Due] = []
     landed: list[Landed] = []
-    for reading in instance.connector.read(instance):
+    is_live = instance.is_live
+    for reading in pull(places, instance, history) if is_live else instance.connector.read(instance):
         started = perf_counter()
-        last = newest(_before(history, reading), reading.table.name)
-        checked = _check(settings, instance, reading, last, accept_shrunk)
+        before = _before(history, reading)
+        checked = _check(settings, instance, reading, before, accept_shrunk)
         if checked is None:
+            last = newest(before, reading.table.name)
             assert last is not None
             landed.append(_unchanged(instance, reading, last, perf_counter() - started))
         else:
@@ -104,11 +108,65 @@ def extract(
             due.append(checked)
             history.append(_planned(instance, checked))
         readings.append(reading)
-    if instance.connector.offers_by_load:
+    if instance.connector.offers_by_load and not is_live:
         _tell_of_gaps(instance, readings, there)
     for _, group in groupby(due, key=lambda one: one.reading.drop):
         landed.extend(_land(places, instance, list(group)))
+    if is_live:
+        note_reads(places.lake, instance.name, [_read_line(reading) for reading in readings])
+        forget_spool(places, instance)
     return _told(landed, [reading.drop for reading in readings])
+
+
+def extract_group(
+    settings: Settings, sources: list[Instance], *, accept_shrunk: frozenset[str] = frozenset()
+) -> tuple[list[Landed], list[str]]:
+    """Bring several sources up to date; one whose vendor cannot be read keeps its last loads, and the others go on.
+
+    How old they may be for a release is the gate's to say (`quality.stale_sources`).
+
+    Returns:
+        What `extract` says of each source that was read, and the names of those that were not.
+
+    Raises:
+        InputError: as `extract`, and a source that cannot be read has no load to go on with. The others are loaded.
+        ConfigError: as `extract`.
+    """
+    places = Places.of(settings)
+    landed: list[Landed] = []
+    unread: list[str] = []
+    failure: SourceError | None = None
+    for instance in sources:
+        try:
+            landed += extract(settings, places, instance, accept_shrunk=accept_shrunk)
+        except SourceError as problem:
+            there = loads(places.lake, instance.name)
+            if not there:
+                failure = failure or problem
+                continue
+            unread.append(instance.name)
+            emit(
+                "source_unread",
+                f"{problem.message}: going on with what was known on {max(x.known_at for x in there):%Y-%m-%d %H:%M} "
+                "UTC",
+                level=logging.WARNING,
+                source=instance.name,
+                next_step=problem.next_step,
+            )
+    if failure is not None:
+        raise failure
+    return landed, unread
+
+
+def _read_line(reading: Reading) -> dict[str, Any]:
+    """What a reading to the end says, whether or not it brought a load."""
+    assert reading.known_at is not None
+    line = {"table": reading.table.name, "read_at": reading.known_at.isoformat()}
+    if reading.cursor:
+        line["cursor"] = reading.cursor.isoformat()
+    if reading.is_reconciled:
+        line["reconciled_at"] = line["read_at"]
+    return line
 
 
 def _before(history: list[Load], reading: Reading) -> list[Load]:
@@ -221,15 +279,19 @@ def _told(landed: list[Landed], drops: list[str | None]) -> list[Landed]:
 
 
 def _check(
-    settings: Settings, instance: Instance, reading: Reading, last: Load | None, accept_shrunk: frozenset[str]
+    settings: Settings, instance: Instance, reading: Reading, before: list[Load], accept_shrunk: frozenset[str]
 ) -> _Due | None:
-    """What has to be landed for this reading, or None when the last load already holds it."""
+    """What has to be landed for this reading, or None when the loads before it already hold it."""
+    last = newest(before, reading.table.name)
     name = f"{instance.name}.{reading.table.name}"
-    if last is not None and last.file_hash == reading.version:
+    if last is not None and last.file_hash == reading.version and not reading.is_live:
         return None
     rejected = RejectedLines()
     rows, content_hash = _fingerprint(reading, rejected)
-    if last is not None and last.content_hash == content_hash:
+    if reading.table.mode == "increment":
+        if rows == 0:
+            return None
+    elif last is not None and last.content_hash == content_hash and last.mode == reading.table.mode:
         return None
     if rows == 0 and not reading.table.may_be_empty:
         kept = f"the table keeps its {last.rows:,} rows" if last else "nothing was loaded"
@@ -242,11 +304,13 @@ def _check(
             next_step=reading.when_empty,
         )
     floor = settings.quality.min_rows_share_of_last
-    has_shrunk = last is not None and rows < floor * last.rows and reading.table.mode == "snapshot"
-    if last is not None and has_shrunk and name not in accept_shrunk:
+    # A full pass is measured by the last full pass: what came in between was only what had changed.
+    whole = newest([load for load in before if load.mode == "snapshot"], reading.table.name)
+    has_shrunk = whole is not None and rows < floor * whole.rows and reading.table.mode == "snapshot"
+    if whole is not None and has_shrunk and name not in accept_shrunk:
         raise InputError(
             f"source {instance.name}: {reading.origin}: {rows:,} rows, below {floor:.0%} of the last load's "
-            f"{last.rows:,}: table kept, run stopped",
+            f"{whole.rows:,}: table kept, run stopped",
             next_step=f"if the drop is real, run again with `--accept-shrunk {name}`",
         )
     moment = now()
@@ -317,6 +381,8 @@ def _land(places: Places, instance: Instance, due: list[_Due]) -> list[Landed]:
                 "origin": one.reading.origin,
                 "rejected_count": len(one.rejected.lines),
                 "is_shrink_accepted": one.is_shrink_accepted,
+                "cursor": one.reading.cursor.isoformat() if one.reading.cursor else None,
+                "selected": ",".join(one.reading.selected) or None,
             }
         )
         lines += [{"table_name": table.name, **line} for line in one.rejected.lines]
@@ -324,7 +390,8 @@ def _land(places: Places, instance: Instance, due: list[_Due]) -> list[Landed]:
             resources.append(
                 dlt.resource(_pages(instance, one), name=table.name, write_disposition="append", max_table_nesting=0)
             )
-    moment: Any = {"known_at": {"data_type": "text"}}  # dlt would guess a timestamp from the text
+    # dlt would guess timestamps from the texts.
+    moment: Any = {name: {"data_type": "text"} for name in ("known_at", "cursor", "selected")}
     resources.append(dlt.resource(ledger, name=LEDGER_TABLE, write_disposition="append", columns=moment))
     if lines:
         columns: Any = {"text": {"data_type": "text"}, "row": {"data_type": "bigint"}}

@@ -7,9 +7,11 @@ only if dlt marked it completed; whatever a crash left behind is invisible. How 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -19,6 +21,7 @@ from pipelines.warehouse import DEPLOYMENT, RAW_PREFIX, literal, memory, quoted,
 
 LEDGER_TABLE = "load_facts"
 REJECTED_TABLE = "rejected_lines"
+_READS = "reads.jsonl"
 
 # Which file and row of the source a record came from, so that a message can say "row 3,001".
 FILE_COLUMN, ROW_COLUMN = "segments_file", "segments_row"
@@ -47,6 +50,10 @@ class Load:
     rejected_lines: int
     is_shrink_accepted: bool = False
     """Somebody said that it may be this much smaller than the load before."""
+    cursor: datetime | None = None
+    """Up to which modification stamp a live table is known with this load."""
+    selected: tuple[str, ...] = ()
+    """The columns that a live table was asked for."""
 
     @property
     def order(self) -> tuple[datetime, float]:
@@ -104,6 +111,8 @@ def loads(lake: Path, source: str, *, known_at: datetime | None = None) -> list[
             origin=row["origin"],
             rejected_lines=row["rejected_count"],
             is_shrink_accepted=bool(row.get("is_shrink_accepted")),
+            cursor=datetime.fromisoformat(row["cursor"]) if row.get("cursor") else None,
+            selected=tuple(row["selected"].split(",")) if row.get("selected") else (),
         )
         for row in rows
     ]
@@ -113,6 +122,66 @@ def loads(lake: Path, source: str, *, known_at: datetime | None = None) -> list[
 def newest(found: list[Load], table: str) -> Load | None:
     """The newest load of `table`, or None."""
     return max((load for load in found if load.table == table), key=lambda load: load.order, default=None)
+
+
+def chosen(history: list[Load], table: str) -> list[Load]:
+    """The loads that make up a table: the newest that holds all rows, and what changed since; oldest first."""
+    of_table = sorted((load for load in history if load.table == table), key=lambda load: load.order)
+    whole = [position for position, load in enumerate(of_table) if load.mode == "snapshot"]
+    return of_table[whole[-1] :] if whole else of_table
+
+
+@dataclass(frozen=True)
+class Reads:
+    """When live tables were last read to the end, also when there was nothing new and so no load.
+
+    One line of JSON per table and reading in the source's folder of the lake. A line that a dying process left half
+    written does not count.
+    """
+
+    lines: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, lake: Path, source: str, *, known_at: datetime | None = None) -> Reads:
+        """The readings of a source known up to a moment; none for a source of files."""
+        found = []
+        path = lake / source / _READS
+        for line in path.read_bytes().splitlines() if path.exists() else []:
+            try:
+                told = json.loads(line)
+                moment = datetime.fromisoformat(told["read_at"])
+            except (ValueError, KeyError, TypeError):
+                continue
+            if known_at is None or moment <= known_at:
+                found.append(told)
+        return cls(found)
+
+    def cursor(self, table: str) -> datetime | None:
+        """Up to which modification stamp a table is known."""
+        return self._newest(table, "cursor")
+
+    def reconciled(self, table: str) -> datetime | None:
+        """When ids that the vendor no longer lists were last looked for."""
+        return self._newest(table, "reconciled_at")
+
+    def read_at(self, table: str) -> datetime | None:
+        """When a table was last read to its end."""
+        return self._newest(table, "read_at")
+
+    def _newest(self, table: str, key: str) -> datetime | None:
+        moments = [datetime.fromisoformat(x[key]) for x in self.lines if x["table"] == table and x.get(key)]
+        return max(moments, default=None)
+
+
+def note_reads(lake: Path, source: str, lines: list[dict[str, Any]]) -> None:
+    """Put down that tables were read to their end; each line has `table` and `read_at`, maybe more."""
+    folder = lake / source
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _READS).open("ab") as file:
+        # A line of a process that died in its middle must not swallow the next one.
+        file.write(b"".join(b"\n" + json.dumps(line).encode() for line in lines) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def lay_views(
@@ -136,24 +205,18 @@ def lay_views(
         for table in connector.tables:
             parts = []
             for instance in group:
-                chosen = _chosen(history[instance.name], table)
-                used.extend(chosen)
-                parts.append(_select(con, lake, instance.name, table, chosen))
+                parts_of_it = chosen(history[instance.name], table.name)
+                used.extend(parts_of_it)
+                parts.append(_select(con, lake, instance.name, table, parts_of_it))
             _create_view(con, connector, table.name, parts)
         parts = [
             _select_rejected(lake, instance.name, {load.load_id for load in used if load.source == instance.name})
             for instance in group
         ]
         _create_view(con, connector, REJECTED_TABLE, parts)
-    _write_ledger(con, sources, history, used)
+    reads = {instance.name: Reads.of(lake, instance.name, known_at=known_at) for instance in sources}
+    _write_ledger(con, sources, history, used, reads)
     return used
-
-
-def _chosen(history: list[Load], table: Table) -> list[Load]:
-    of_table = [load for load in history if load.table == table.name]
-    if table.mode == "increment":
-        return of_table
-    return [load] if (load := newest(of_table, table.name)) else []
 
 
 def _create_view(con: duckdb.DuckDBPyConnection, connector: Connector, table: str, parts: list[str]) -> None:
@@ -161,11 +224,11 @@ def _create_view(con: duckdb.DuckDBPyConnection, connector: Connector, table: st
     con.execute(f"create or replace view {quoted(RAW_PREFIX + connector.name)}.{quoted(table)} as\n{body}")
 
 
-def _select(con: duckdb.DuckDBPyConnection, lake: Path, source: str, table: Table, chosen: list[Load]) -> str:
-    files = files_of(lake, source, table.name, {load.load_id for load in chosen})
-    moments = {load.load_id: load.known_at for load in chosen}
+def _select(con: duckdb.DuckDBPyConnection, lake: Path, source: str, table: Table, used: list[Load]) -> str:
+    files = files_of(lake, source, table.name, {load.load_id for load in used})
+    moments = {load.load_id: load.known_at for load in used}
     if not files:
-        _hold_all_rows(lake, source, table, chosen, 0)
+        _hold_all_rows(lake, source, table, used, 0)
         empty = ", ".join(f"cast(null as varchar) as {quoted(column)}" for column in table.columns)
         return (
             f"select {literal(source)} as source, {empty}, cast(null as varchar) as load_id, "
@@ -180,7 +243,7 @@ def _select(con: duckdb.DuckDBPyConnection, lake: Path, source: str, table: Tabl
         rows = con.execute(f"select count(*) from {reader}").fetchall()[0][0]
     except duckdb.Error as problem:
         raise _damaged(lake, source, table.name, problem) from None
-    _hold_all_rows(lake, source, table, chosen, rows)
+    _hold_all_rows(lake, source, table, used, rows)
     columns = [
         f"{quoted(column)}" if column in there else f"cast(null as varchar) as {quoted(column)}"
         for column in table.columns
@@ -199,8 +262,8 @@ def _select(con: duckdb.DuckDBPyConnection, lake: Path, source: str, table: Tabl
     )
 
 
-def _hold_all_rows(lake: Path, source: str, table: Table, chosen: list[Load], found: int) -> None:
-    expected = sum(load.rows for load in chosen)
+def _hold_all_rows(lake: Path, source: str, table: Table, used: list[Load], found: int) -> None:
+    expected = sum(load.rows for load in used)
     if found != expected:
         raise InputError(
             f"source {source}: lake {lake / source / table.name}: the ledger says {expected:,} rows, the files hold "
@@ -234,7 +297,11 @@ def _select_rejected(lake: Path, source: str, load_ids: set[str]) -> str:
 
 
 def _write_ledger(
-    con: duckdb.DuckDBPyConnection, sources: list[Instance], history: dict[str, list[Load]], used: list[Load]
+    con: duckdb.DuckDBPyConnection,
+    sources: list[Instance],
+    history: dict[str, list[Load]],
+    used: list[Load],
+    reads: dict[str, Reads],
 ) -> None:
     connectors = {instance.name: instance.connector.name for instance in sources}
     rows = []
@@ -248,6 +315,10 @@ def _write_ledger(
                 "table_name": load.table,
                 "load_id": load.load_id,
                 "known_at": load.known_at.astimezone(UTC).replace(tzinfo=None),
+                # A live table without a new load is as fresh as its last reading.
+                "read_at": max(load.known_at, reads[load.source].read_at(load.table) or load.known_at)
+                .astimezone(UTC)
+                .replace(tzinfo=None),
                 "rows": load.rows,
                 # An accepted drop is the new measure: the gate must not ask for the old one for ever.
                 "previous_rows": before.rows if before and not load.is_shrink_accepted else None,
@@ -266,6 +337,7 @@ def _write_ledger(
             "table_name": "varchar",
             "load_id": "varchar",
             "known_at": "timestamp",
+            "read_at": "timestamp",
             "rows": "bigint",
             "previous_rows": "bigint",
             "rejected_lines": "bigint",

@@ -49,6 +49,7 @@ RELEASED_TABLES: dict[str, tuple[str, ...]] = {
     "segment_summary": ("quarter", "policy", "version", "ladder", "level_rank"),
     "partner_funnel": ("quarter", "partner_id"),
     "partner_overlap": ("quarter", "partner_id"),
+    "partner_program_levels": ("source", "program", "level", "partner_id"),
     "investment_plan": ("partner_number", "partner_id"),
     "identity_review": ("source", "source_id", "reason"),
     "segment_movement": ("quarter", "policy", "version", "ladder", "from_level", "to_level", "action"),

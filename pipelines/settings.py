@@ -102,6 +102,9 @@ class Quality(_Part):
         0.01, ge=0, le=1, description="share of an entity's rows that may be set aside"
     )
     min_rows_share_of_last: float = Field(0.8, ge=0, le=1, description="a full load below this share of the last stops")
+    stale_sources: Literal["freeze", "refuse"] = Field(
+        "freeze", description="a source last read before the quarter's end: freeze demotions, or refuse the release"
+    )
 
 
 class ReleaseSchedule(_Part):

@@ -46,6 +46,7 @@ DEPLOYMENT_TABLES = (
     "exchange_rates",
     "pseudo_partners",
     "source_settings",
+    "source_options",
     "partner_account_types",
     "capabilities",
     "crosswalk",
@@ -123,7 +124,7 @@ def dbt_vars(sources: Iterable[Instance]) -> dict[str, Any]:
         if connector.name not in connectors:
             connectors.append(connector.name)
         narrowed = connector.entities_for if instance.options is not None else None
-        may_offer = connector.entities if narrowed is None else narrowed(instance.options)
+        may_offer = connector.entities if narrowed is None else narrowed(instance)
         for entity in may_offer:
             models = entities.setdefault(entity, [])
             if (model := connector.entities[entity]) not in models:
@@ -244,6 +245,14 @@ def _deployment_rows(
                 for position, x in enumerate(run.sources, 1)
             ],
         ),
+        "source_options": (
+            {"source": "varchar", "option": "varchar", "key": "varchar", "value": "varchar"},
+            [
+                {"source": x.name, "option": option, "key": key, "value": value}
+                for x in run.sources
+                for option, key, value in x.connector.settings_rows(x.options)
+            ],
+        ),
         "partner_account_types": (
             {"source": "varchar", "account_type": "varchar"},
             [{"source": x.name, "account_type": t} for x in run.sources for t in x.connector.account_types(x.options)],
@@ -263,11 +272,12 @@ def _deployment_rows(
 
 
 def _known_entities(instance: Instance, used: list[Load]) -> set[str]:
-    """What a source can know at all. A folder of files knows what it has ever had a file of, and nothing else."""
-    if not instance.connector.offers_by_load:
-        return set(instance.connector.entities)
+    """What a source can know at all: of files what it ever had a file of, of an API what was readable."""
+    connector = instance.connector
+    if not connector.offers_by_load:
+        return set(connector.entities)
     there = {load.table for load in used if load.source == instance.name}
-    return {entity for entity in instance.connector.entities if entity in there}
+    return {entity for entity in connector.entities if connector.entity_tables.get(entity, entity) in there}
 
 
 def _icp_rows(settings: Settings) -> dict[str, tuple[dict[str, str], list[dict[str, Any]]]]:

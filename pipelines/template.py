@@ -29,13 +29,18 @@ sources:
       # ignore: ["draft*"]              # files and folders to leave alone
       # partner_types: [Reseller]       # account types that count as partners besides is_partner
       # default_currency: USD           # of amounts without a currency; left out: the reporting currency
-  # salesforce:                         # in place of it: Account.csv, Opportunity.csv, OpportunityPartner.csv
-  #   connector: salesforce
+  # salesforce:                         # in place of it: an org over its API; docs/salesforce.md has all options
+  #   connector: salesforce             # secrets: SEGMENTS_SALESFORCE_CLIENT_ID, SEGMENTS_SALESFORCE_CLIENT_SECRET
   #   options:
-  #     folder: salesforce
-  #     exported_at: 2026-10-05T06:00:00Z
+  #     domain: my-company.my.salesforce.com   # left out: a folder with Account.csv, Opportunity.csv and so on
   #     partner_types: [Reseller]       # account types that count as partners besides the IsPartner flag
+  #     partner_fields: {Referral_Partner__c: sourced}   # lookups on the opportunity to a partner's account: its part
   #     default_currency: USD
+  # hubspot:                            # or an account over its API; docs/hubspot.md has all options
+  #   connector: hubspot                # secret: SEGMENTS_HUBSPOT_TOKEN
+  #   options:
+  #     partner_number_property: partner_number   # company property with the partner's number
+  #     partner_labels: {Reseller: sourced}       # association labels between deals and partners: their part
   # portal:                             # and beside it: partners.csv, training_records.csv and so on
   #   connector: files
   #   options: {kind: prm, folder: portal}
@@ -81,6 +86,7 @@ policy:
 quality:
   max_quarantined_share: 0.01           # of an entity's rows
   min_rows_share_of_last: 0.8           # a full load below this share of the last one stops the run
+  stale_sources: freeze                 # last read before the quarter's end: freeze demotions, or refuse the release
 
 # Both schedules are off until they are turned on in the UI (`dagster dev -w workspace.yaml`).
 schedule:

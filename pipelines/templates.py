@@ -229,6 +229,28 @@ TEMPLATES: dict[str, Template] = dict(
             Column("since", "first day of the level", "date", aliases=("member_since", "start_date")),
         ),
         _template(
+            "exchange_rates",
+            ("crm",),
+            "one exchange rate that the CRM keeps; the deployment file's own rates of a currency go first",
+            _own("rate_id", derived=True),
+            Column(
+                "currency",
+                "ISO code of the currency",
+                required=True,
+                aliases=("from_currency", "from_currency_code", "iso_code"),
+            ),
+            Column("to_currency", "ISO code of the currency its worth is told in", aliases=("to_currency_code",)),
+            Column(
+                "valid_from", "first day of the rate", "date", aliases=("start_date", "effective_at", "effective_from")
+            ),
+            Column(
+                "valid_to", "first day on which it no longer holds", "date", aliases=("end_date", "next_start_date")
+            ),
+            Column(
+                "rate", "what one unit of the currency is worth", "decimal", required=True, aliases=("conversion_rate",)
+            ),
+        ),
+        _template(
             "partners",
             ("account_mapping", "prm"),
             "one partner organisation",

@@ -57,6 +57,11 @@ class Places:
         return self.state / "lake"
 
     @property
+    def spool(self) -> Path:
+        """What was read of live sources and is not in the lake yet; may be deleted between runs."""
+        return self.state / "spool"
+
+    @property
     def dlt(self) -> Path:
         """dlt's working folders; may be deleted between runs."""
         return self.state / "dlt"

@@ -78,6 +78,90 @@ def roster(con: duckdb.DuckDBPyConnection, out: Console, *, limit: int, level: s
     _sizes(con, out)
 
 
+def told_levels(con: duckdb.DuckDBPyConnection, out: Console, system: str, *, limit: int) -> None:
+    """Print the computed level of every partner beside the one that a system says it holds; those that differ first.
+
+    The system is a source or a kind of source. Names of levels are compared without regard to case; a programme is held
+    against the ladder whose levels it shares most names with.
+
+    Raises:
+        InputError: no source of that name or kind says anything about levels.
+    """
+    told = "from partner_program_levels where $system in (source, source_kind)"
+    if not con.execute("select 1 from duckdb_tables() where table_name = 'partner_program_levels'").fetchall():
+        raise InputError(
+            "this release does not know which levels the systems say are held",
+            next_step="it was made by an earlier version; `segments run` makes one that does",
+        )
+    if not con.execute(f"select 1 {told} limit 1", {"system": system}).fetchall():
+        known = con.execute("select distinct unnest([source, source_kind]) from partner_program_levels").fetchall()
+        names = ", ".join(sorted(row[0] for row in known))
+        raise InputError(
+            f"no level of a partner is known from {system!r}",
+            next_step=f"levels are known from: {names}" if names else "no connected system says which levels are held",
+        )
+    rows = con.execute(
+        f"""
+        with told as (select * {told}),
+        levels as (
+            select distinct s.ladder, s.level, s.level_rank from segment_summary as s
+            where s.quarter = (select any_value(quarter) from partner_segments)
+                and s.policy = (select any_value(policy) from partner_segments)
+        ),
+        ladder_of as (
+            select t.source, t.program, l.ladder
+            from told as t inner join levels as l on lower(l.level) = lower(t.level)
+            group by t.source, t.program, l.ladder
+            qualify row_number() over (partition by t.source, t.program order by count(*) desc, l.ladder) = 1
+        ),
+        held as (
+            select h.partner_id, h.ladder, h.held_level, h.held_rank from partner_level_history as h
+            where h.quarter = (select any_value(quarter) from partner_segments)
+                and h.policy = (select any_value(policy) from partner_segments)
+        )
+        select
+            t.partner_number, t.partner_name, o.ladder, h.held_level, t.source, t.program, t.level,
+            cast(t.since as varchar),
+            case
+                when o.ladder is null then 'no ladder has such levels'
+                when h.held_level is null then 'holds none here'
+                when l.level_rank is null then 'no such level here'
+                when l.level_rank = h.held_rank then 'same'
+                when l.level_rank < h.held_rank then 'higher there'
+                else 'lower there'
+            end as verdict
+        from told as t
+        left join ladder_of as o on t.source = o.source and t.program = o.program
+        left join held as h on t.partner_id = h.partner_id and h.ladder = o.ladder
+        left join levels as l on l.ladder = o.ladder and lower(l.level) = lower(t.level)
+        order by verdict = 'same', verdict, coalesce(abs(l.level_rank - h.held_rank), 0) desc, t.partner_number,
+            t.program
+        """,
+        {"system": system},
+    ).fetchall()
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    columns = ["number", "partner", "computed", "there", "", "programme", "ladder", "source", "since"]
+    places = [0, 1, 3, 6, 8, 5, 2, 4, 7]
+    # What is the same in every row, or nowhere told, needs no column.
+    shown_columns = [
+        (name, place)
+        for name, place in zip(columns, places, strict=True)
+        if name not in ("ladder", "source", "since") or len({row[place] for row in rows}) > 1
+    ]
+    for name, _ in shown_columns:
+        grid.add_column(name, no_wrap=True, max_width=24 if name == "partner" else None)
+    shown = rows if limit == 0 else rows[:limit]
+    for row in shown:
+        grid.add_row(*(escape(str(row[place])) if row[place] is not None else "" for _, place in shown_columns))
+    out.print(grid)
+    if len(shown) < len(rows):
+        out.print(f"{len(shown)} of {len(rows)}; `--limit 0` shows all", style="dim")
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row[-1]] = counts.get(row[-1], 0) + 1
+    out.print(", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items(), key=lambda x: -x[1])))
+
+
 def _sizes(con: duckdb.DuckDBPyConnection, out: Console) -> None:
     grid = Table(
         "ladder", "level", "partners", "share", "sourced won", "share of it", "hours entitled", "spent",

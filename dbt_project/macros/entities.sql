@@ -35,6 +35,10 @@
     'program_memberships': {
         'account_id': 'varchar', 'program': 'varchar', 'level': 'varchar', 'since': 'date'
     },
+    'exchange_rates': {
+        'currency': 'varchar', 'to_currency': 'varchar', 'valid_from': 'date', 'valid_to': 'date',
+        'rate': 'decimal(18,8)'
+    },
     'partners': {
         'name': 'varchar', 'domain': 'varchar', 'sharing_level': 'varchar', 'crm_account_id': 'varchar',
         'status': 'varchar', 'status_raw': 'varchar', 'program_group': 'varchar', 'tier': 'varchar',
@@ -145,6 +149,7 @@
 {{ return({
     'opportunity_partners': ['opportunity_id', 'account_id', 'role_raw', 'role'],
     'program_memberships': ['account_id', 'program', 'level', 'since'],
+    'exchange_rates': ['currency', 'to_currency', 'valid_from'],
     'account_overlaps': ['partner_id', 'own_account_id', 'domain', 'own_population', 'partner_population'],
     'overlap_counts': ['partner_id', 'own_population', 'partner_population']
 }.get(entity, [])) }}
@@ -326,6 +331,15 @@ select
         left join {{ ref('stg_deployment__source_settings') }} as s on u.source = s.source
         cross join {{ ref('stg_deployment__run_context') }} as c
     ) as p
-    left join {{ ref('stg_deployment__exchange_rates') }} as r
-        on p.settled_currency = r.currency and p.rate_date >= r.valid_from and p.rate_date < r.valid_to
+    left join {{ ref('int_currency_rates') }} as r
+        on {{ rate_applies('p', 'r') }}
+{%- endmacro -%}
+
+{#- Which rate is that of a row: of its currency and day, and of its source where a source brings rates of its own. -#}
+{%- macro rate_applies(row, rate) -%}
+{{ row }}.settled_currency = {{ rate }}.currency
+            and {{ row }}.rate_date >= {{ rate }}.valid_from and {{ row }}.rate_date < {{ rate }}.valid_to
+            {%- if is_offered('exchange_rates') %}
+            and coalesce({{ rate }}.source, {{ row }}.source) = {{ row }}.source
+            {%- endif %}
 {%- endmacro -%}

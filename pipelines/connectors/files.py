@@ -520,5 +520,5 @@ connector = Connector(
     account_types=lambda options: options.partner_types,
     default_currency=lambda options: options.default_currency,
     offers_by_load=True,
-    entities_for=lambda options: [*entities_of(options.kind), "rejected_lines"],
+    entities_for=lambda instance: [*entities_of(instance.options.kind), "rejected_lines"],
 )

@@ -259,10 +259,13 @@ def test_the_file_that_init_writes_still_reads_with_every_suggestion_taken(tmp_p
     assert settings.as_of
     assert settings.identity.crosswalk
     assert {source.connector for source in settings.sources.values()} == set(available())
-    for name in ("crm", "salesforce"):
-        options = find(settings.sources[name].connector).options
-        assert set(settings.sources[name].options) == set(options.model_fields)
-        options(**settings.sources[name].options)
+    for name, source in settings.sources.items():
+        options = find(source.connector).options
+        assert set(source.options) <= set(options.model_fields)
+        options(**source.options)
+        if name == "crm":
+            # What files are called and how they are spelled is nowhere else to be read; an API's options have a page.
+            assert set(source.options) == set(options.model_fields)
 
 
 def test_the_names_in_env_example_are_those_the_code_reads() -> None:

@@ -94,7 +94,11 @@ ONLY_IN = {
     "typer": ("cli/",),
     "rich": ("cli/", "review/"),
     "pandas": (),
-    "requests": (),
+    "requests": ("pipelines/http.py",),
+    "tenacity": ("pipelines/http.py",),
+    "jwt": ("pipelines/connectors/salesforce/auth.py",),
+    "starlette": (),
+    "uvicorn": (),
 }
 
 
@@ -133,8 +137,8 @@ def test_no_two_test_modules_share_a_name() -> None:
 # --- policy is data -------------------------------------------------------------------------------------------------
 
 # Words of the policy language, of SQL or of the data that a programme happens to use for a level or a criterion too: a
-# kind of credit is called influence, and a registration is won.
-NO_NAMES = {"none", "influence", "won"}
+# kind of credit is called influence, a registration is won, and a CRM has an object called deals.
+NO_NAMES = {"none", "influence", "won", "deals"}
 
 
 def programme_names() -> set[str]:
@@ -245,11 +249,11 @@ def test_a_vendors_staging_models_have_one_shape() -> None:
                 # Our own templates have the entities' columns: one macro stages them all.
                 assert sql.strip() == f"{{{{ staged_file('{entity}') }}}}", relative(path)
                 continue
-            first = rf"with source as \(\n    select \* from \{{\{{ source\('raw_{folder.name}', '\w+'\) \}}\}}\n\),\n"
-            assert re.match(first, sql), f"{relative(path)}: does not begin with the source"
+            assert re.search(r"^with source as \(\n", sql, re.MULTILINE), f"{relative(path)}: has no `source`"
             assert "\nrenamed as (\n" in sql, f"{relative(path)}: has no `renamed`"
             assert sql.rstrip().endswith("\n)\n\nselect * from renamed"), f"{relative(path)}: does not end with renamed"
-            assert sql.count("source(") == 1, f"{relative(path)}: reads more than one source"
+            read = re.findall(r"source\('(\w+)', '\w+'\)", sql)
+            assert set(read) == {f"raw_{folder.name}"}, f"{relative(path)}: reads another vendor's tables"
 
 
 def test_our_own_staging_models_are_the_table_and_nothing_else() -> None:

@@ -34,6 +34,7 @@ BAD_PARAMETERS = {
     **PARAMETERS,
     "known_at": datetime(2026, 4, 1),
     "previous_partner_count": 1000,
+    "refuse_stale_sources": True,
     "pseudo_partners": ("Pseudo",),
     "suppress_overlap_below": 5,
 }

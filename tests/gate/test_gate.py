@@ -254,6 +254,23 @@ def test_what_was_learned_too_late_refuses(suite: str, rule: str, good_files: Pa
 
 
 @pytest.mark.parametrize(
+    ("read_at", "refuse", "failed"),
+    [
+        ("2026-07-01 06:00:00", True, set()),
+        ("2026-06-30 23:00:00", True, set()),
+        ("2026-06-29 06:00:00", False, {"sources_were_read_after_the_quarter"}),
+        ("2026-06-29 06:00:00", True, {"sources_were_read_after_the_quarter", "no_source_is_stale"}),
+    ],
+)
+def test_a_stale_source_is_told_and_refused_where_the_deployment_says_so(
+    read_at: str, refuse: bool, failed: set[str], good_files: Pair, tmp_path: Path
+) -> None:
+    good_files.change(f"update deployment.loads set read_at = timestamp '{read_at}'", candidate=False)
+    verdict = good_files.judge_by("loads", tmp_path, refuse_stale_sources=refuse)
+    assert {result.expectation for result in verdict.failures() if result.suite == "loads"} == failed
+
+
+@pytest.mark.parametrize(
     ("previous", "failed"),
     [
         (0, set()),

@@ -142,6 +142,20 @@ from partner_overlap where partner_id = 'p1';
 insert into partner_overlap by name select * from partner_overlap where partner_id = 'p2';
 delete from partner_overlap where partner_id = 'p3';
 
+-- partner_program_levels
+insert into partner_program_levels by name
+select * replace (null as partner_id) from partner_program_levels where partner_id = 'p4';
+insert into partner_program_levels by name
+select * replace (null as source) from partner_program_levels where partner_id = 'p4';
+insert into partner_program_levels by name
+select * replace (null as program) from partner_program_levels where partner_id = 'p4';
+insert into partner_program_levels by name
+select * replace (null as level) from partner_program_levels where partner_id = 'p4';
+insert into partner_program_levels by name
+select * replace ('silver' as level, 'a@b' as partner_name) from partner_program_levels where partner_id = 'p1';
+insert into partner_program_levels by name select * from partner_program_levels where partner_id = 'p2';
+delete from partner_program_levels where partner_id = 'p3';
+
 -- investment_plan
 insert into investment_plan by name
 select * replace (null as partner_id) from investment_plan where partner_id = 'p4';

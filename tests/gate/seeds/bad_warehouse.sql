@@ -57,7 +57,7 @@ insert into conformed.deal_registrations by name
 select * replace ('crm' as source, null as is_deleted) from conformed.deal_registrations limit 1;
 
 -- loads: everything was last loaded before the quarter ended, and even that later than the run may know
-update deployment.loads set known_at = timestamp '2026-05-01 00:00:00';
+update deployment.loads set known_at = timestamp '2026-05-01 00:00:00', read_at = timestamp '2026-05-01 00:00:00';
 insert into deployment.loads by name
 select * replace (null as source) from deployment.loads where table_name = 'accounts';
 insert into deployment.loads by name

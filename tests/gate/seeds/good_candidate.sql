@@ -117,6 +117,11 @@ select partner_id, partner_number, partner_name, quarter, 'accounts' as rests_on
   null::decimal(28, 4) as overlap_open_amount, false as is_suppressed, 'acme' as policy, '2026-01' as version
 from partners;
 
+create table partner_program_levels as
+select partner_id, partner_number, partner_name, 'prm' as source, 'prm' as source_kind, 'Alliance' as program,
+  'gold' as level, null::date as since, quarter, 'acme' as policy, '2026-01' as version
+from partners where quarter = '2026Q2';
+
 create table investment_plan as
 select partner_id, partner_number, partner_name, quarter, segment, 'shared' as partner_manager, 'Kim' as owner,
   40::decimal(18, 4) as hours_entitled, 10::decimal(18, 4) as hours_spent, 30::decimal(18, 4) as hours_gap,

@@ -52,7 +52,7 @@ from (values ('crm', 'accounts'), ('crm', 'opportunities'), ('crm', 'opportunity
 
 create table deployment.loads as
 select 'crm' as source, 'salesforce' as connector, table_name, 'l1' as load_id,
-  timestamp '2026-07-01 06:00:00' as known_at, 5::bigint as rows, 5::bigint as previous_rows, 'abc' as content_hash,
+  timestamp '2026-07-01 06:00:00' as known_at, timestamp '2026-07-01 06:00:00' as read_at, 5::bigint as rows, 5::bigint as previous_rows, 'abc' as content_hash,
   'full' as mode
 from (values ('accounts'), ('opportunities'), ('opportunity_partners')) as t (table_name);
 
@@ -107,6 +107,10 @@ create schema identity;
 create table identity.partner_knowledge as
 select 'p' || n as partner_id, entity
 from range(1, 5) as t (n) cross join (values ('deal_registrations'), ('account_overlaps'), ('meetings')) as e (entity);
+create table identity.told_levels as
+select 'p' || n as partner_id, 'prm' as source, 'prm' as source_kind, 'Alliance' as program, 'gold' as level,
+  null::date as since
+from range(1, 5) as t (n);
 create table identity.partner_links as
 select source, 'r' || n as source_id, source as kind, 'p' || n as partner_id
 from range(1, 12) as t (n) cross join (values ('crm'), ('prm')) as s (source)

@@ -19,5 +19,5 @@ select
     p.*,
     r.rate
 from priced as p
-left join {{ ref('stg_deployment__exchange_rates') }} as r
-    on p.settled_currency = r.currency and p.rate_date >= r.valid_from and p.rate_date < r.valid_to
+left join {{ ref('int_currency_rates') }} as r
+    on {{ rate_applies('p', 'r') }}

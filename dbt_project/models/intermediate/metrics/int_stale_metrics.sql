@@ -1,12 +1,12 @@
 {{ config(alias='stale_metrics') }}
 
 {#-
-  Metrics of a quarter that rest on a system whose newest load is older than the quarter's last day: what happened
-  since is not in it, so nobody should fall because of it. Where two systems of a kind feed a metric, the older speaks.
+  Metrics of a quarter that rest on a system that was last read before the quarter's last day: what happened since is
+  not in it, so nobody should fall because of it. Where two systems of a kind feed a metric, the older speaks.
   `(metric_facts)` stands for whatever a programme declares over facts of its own.
 -#}
 with newest as (
-    select l.source, s.kind, max(cast(l.known_at as date)) as known_on
+    select l.source, s.kind, max(cast(l.read_at as date)) as known_on
     from {{ ref('stg_deployment__loads') }} as l
     inner join {{ ref('stg_deployment__source_settings') }} as s on l.source = s.source
     group by l.source, s.kind

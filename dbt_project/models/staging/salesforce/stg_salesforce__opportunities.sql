@@ -2,32 +2,42 @@ with source as (
     select * from {{ source('raw_salesforce', 'opportunity') }}
 ),
 
+accounts as (
+    select * from {{ source('raw_salesforce', 'account') }}
+),
+
+merges as (
+    {{ salesforce_merges('accounts') }}
+),
+
 renamed as (
     select
-        source,
-        id as source_id,
-        name,
-        account_id,
-        try_cast(amount as decimal(18,4)) as amount,
-        currency_iso_code as currency,
-        stage_name as stage,
-        try_cast(is_closed as boolean) as is_closed,
-        try_cast(is_won as boolean) as is_won,
-        {{ utc_timestamp('created_date') }} as created_at,
-        try_cast(close_date as date) as close_date,
-        owner_id,
-        known_at as extracted_at,
-        coalesce(try_cast(is_deleted as boolean), false) as is_deleted,
+        s.source,
+        s.id as source_id,
+        s.name,
+        coalesce(m.survivor_id, s.account_id) as account_id,
+        try_cast(s.amount as decimal(18,4)) as amount,
+        s.currency_iso_code as currency,
+        s.stage_name as stage,
+        try_cast(s.is_closed as boolean) as is_closed,
+        try_cast(s.is_won as boolean) as is_won,
+        {{ utc_timestamp('s.created_date') }} as created_at,
+        try_cast(s.close_date as date) as close_date,
+        s.owner_id,
+        s.known_at as extracted_at,
+        coalesce(try_cast(s.is_deleted as boolean), false) as is_deleted,
         cast(false as boolean) as is_test,
-        {{ utc_timestamp('system_modstamp') }} as modified_at,
+        {{ utc_timestamp('s.system_modstamp') }} as modified_at,
         {{ failed_casts([
-            ('amount', 'decimal(18,4)'), ('is_closed', 'boolean'), ('is_won', 'boolean'), ('is_deleted', 'boolean'),
-            ('created_date', 'timestamp'), ('close_date', 'date'), ('system_modstamp', 'timestamp')
+            ('s.amount', 'decimal(18,4)'), ('s.is_closed', 'boolean'), ('s.is_won', 'boolean'),
+            ('s.is_deleted', 'boolean'), ('s.created_date', 'timestamp'), ('s.close_date', 'date'),
+            ('s.system_modstamp', 'timestamp')
         ]) }} as failed_casts,
-        load_id,
-        file_name,
-        file_row
-    from source
+        s.load_id,
+        s.file_name,
+        s.file_row
+    from source as s
+    left join merges as m on s.source = m.source and s.account_id = m.id
 )
 
 select * from renamed

@@ -10,6 +10,12 @@ renamed as (
             when 'account' then 'accounts'
             when 'opportunity' then 'opportunities'
             when 'opportunity_partner' then 'opportunity_partners'
+            when 'opportunity_history' then 'opportunity_stage_changes'
+            when 'event' then 'meetings'
+            when 'task' then 'meetings'
+            when 'channel_program_member' then 'program_memberships'
+            when 'currency_type' then 'exchange_rates'
+            when 'dated_conversion_rate' then 'exchange_rates'
         end as entity,
         origin,
         line,

@@ -1,0 +1,3 @@
+{{ config(materialized='ephemeral') }}
+
+{{ staged_file('exchange_rates') }}
