@@ -383,6 +383,7 @@ def _land(places: Places, instance: Instance, due: list[_Due]) -> list[Landed]:
                 "is_shrink_accepted": one.is_shrink_accepted,
                 "cursor": one.reading.cursor.isoformat() if one.reading.cursor else None,
                 "selected": ",".join(one.reading.selected) or None,
+                "may_be_empty": table.may_be_empty,
             }
         )
         lines += [{"table_name": table.name, **line} for line in one.rejected.lines]

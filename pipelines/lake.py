@@ -54,6 +54,8 @@ class Load:
     """Up to which modification stamp a live table is known with this load."""
     selected: tuple[str, ...] = ()
     """The columns that a live table was asked for."""
+    may_be_empty: bool = False
+    """Whether no rows at all are nothing to wonder about."""
 
     @property
     def order(self) -> tuple[datetime, float]:
@@ -113,6 +115,7 @@ def loads(lake: Path, source: str, *, known_at: datetime | None = None) -> list[
             is_shrink_accepted=bool(row.get("is_shrink_accepted")),
             cursor=datetime.fromisoformat(row["cursor"]) if row.get("cursor") else None,
             selected=tuple(row["selected"].split(",")) if row.get("selected") else (),
+            may_be_empty=bool(row.get("may_be_empty")),
         )
         for row in rows
     ]
@@ -325,6 +328,7 @@ def _write_ledger(
                 "rejected_lines": load.rejected_lines,
                 "content_hash": load.content_hash,
                 "mode": load.mode,
+                "may_be_empty": load.may_be_empty,
             }
         )
     write_rows(
@@ -343,6 +347,7 @@ def _write_ledger(
             "rejected_lines": "bigint",
             "content_hash": "varchar",
             "mode": "varchar",
+            "may_be_empty": "boolean",
         },
         rows,
     )

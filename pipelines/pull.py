@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from operator import itemgetter
 from pathlib import Path
@@ -31,7 +32,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from pipelines.clock import now
-from pipelines.connector import Instance, Reading, RejectedLines, Table
+from pipelines.connector import Instance, Reading, RejectedLines, Table, snake
 from pipelines.errors import InputError
 from pipelines.events import emit
 from pipelines.lake import FILE_COLUMN, ROW_COLUMN, Load, Reads, chosen, files_of
@@ -266,6 +267,24 @@ def _asked(options: Any) -> str:
     return repr(options)
 
 
+def _landed_names(names: Sequence[str]) -> list[str]:
+    """Columns as they will be called in the lake. dlt spells names its own way; one that it spelled differently would
+    look like another column, and every row like a changed one."""
+    found: list[str] = []
+    for name in names:
+        landed = _landed_name(name)
+        while landed in found:
+            landed += "_2"
+        found.append(landed)
+    return found
+
+
+@cache
+def _landed_name(name: str) -> str:
+    plain = snake(name).rstrip("_")
+    return plain if plain and not plain[0].isdigit() else f"_{plain or 'column'}"
+
+
 class _Writer:
     """Writes the pages of one window as Parquet, rows numbered from `first` on; a new column begins another file."""
 
@@ -283,6 +302,7 @@ class _Writer:
         table = page if isinstance(page, pa.Table) else text_table(page, columns)
         if table.num_rows == 0:
             return
+        table = table.rename_columns(_landed_names(table.column_names))
         first = self._first + self.rows
         table = table.append_column(FILE_COLUMN, pa.repeat(self._origin, table.num_rows))
         table = table.append_column(ROW_COLUMN, pa.arange(first, first + table.num_rows))
@@ -595,6 +615,17 @@ def _write_tombstones(
             count += len(page)
     finally:
         writer.close()
+    if count == 0 and known and stream.table.may_be_empty:
+        # Perhaps the last one was removed, perhaps nothing is shown to us any more: either way nobody knows better.
+        listed.unlink()
+        emit(
+            "nothing_listed",
+            f"{instance.name}: {stream.name}: the vendor lists no ids at all; the rows that are known stay",
+            level=logging.WARNING,
+            source=instance.name,
+            table=stream.table.name,
+        )
+        return
     if count == 0 and known:
         raise InputError(
             f"source {instance.name}: {stream.name}: the vendor lists no ids at all; nothing was loaded",

@@ -274,10 +274,11 @@ def _deployment_rows(
 def _known_entities(instance: Instance, used: list[Load]) -> set[str]:
     """What a source can know at all: of files what it ever had a file of, of an API what was readable."""
     connector = instance.connector
+    offered = set(connector.entities_for(instance) if connector.entities_for else connector.entities)
     if not connector.offers_by_load:
-        return set(connector.entities)
+        return offered
     there = {load.table for load in used if load.source == instance.name}
-    return {entity for entity in connector.entities if connector.entity_tables.get(entity, entity) in there}
+    return {entity for entity in offered if connector.entity_tables.get(entity, entity) in there}
 
 
 def _icp_rows(settings: Settings) -> dict[str, tuple[dict[str, str], list[dict[str, Any]]]]:

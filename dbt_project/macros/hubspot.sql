@@ -1,19 +1,5 @@
 {#- What the staging models of HubSpot share. Tables come in as arguments: only staging reads sources. -#}
 
-{#- The newest version of every row by its id. Loads add up; lists inside a row have to be those of its newest version. -#}
-{%- macro newest_versions(table) -%}
-select * from (
-        select
-            v.*,
-            row_number() over (
-                partition by v.source, v.id
-                order by v.known_at desc, cast(v.load_id as double) desc, v.file_row desc
-            ) as version_place
-        from {{ table }} as v
-    ) as numbered
-    where version_place = 1
-{%- endmacro -%}
-
 {#- The options that staging asks for by name, as one row per source. -#}
 {%- macro hubspot_options() -%}
 select

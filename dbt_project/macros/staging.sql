@@ -121,3 +121,17 @@ left join words as m_role on m_role.field = 'role' and m_role.raw_value = lower(
 left join words as m_role_raw on m_role_raw.field = 'role' and m_role_raw.raw_value = lower(trim(s.role_raw))
 {%- endif %}
 {%- endmacro -%}
+
+{#- The newest version of every row by its id. Loads add up; lists inside a row have to be those of its newest version. -#}
+{%- macro newest_versions(table) -%}
+select * from (
+        select
+            v.*,
+            row_number() over (
+                partition by v.source, v.id
+                order by v.known_at desc, cast(v.load_id as double) desc, v.file_row desc
+            ) as version_place
+        from {{ table }} as v
+    ) as numbered
+    where version_place = 1
+{%- endmacro -%}

@@ -1,7 +1,8 @@
 """The objects and fields a Salesforce org has out of the box, as far as an extractor of partner production meets them.
 
 `Field:type` with the describe call's types shortened; a trailing `!` marks a field that cannot be filtered. Facts of
-the vendor's object reference and of describe results, API versions 61 to 67.
+the vendor's object reference and of describe results, API versions 61 to 67; the key prefixes of partner programmes,
+roles, stages and currencies are our own, for no document that we have tells them.
 """
 
 from __future__ import annotations

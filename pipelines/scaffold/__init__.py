@@ -22,6 +22,7 @@ from pipelines.templates import KINDS, did_you_mean
 
 # Longer ones would break the lines of the skeleton.
 _LONGEST_NAME = 30
+_LONGEST_LINE = 120
 _TEMPLATES = Path(__file__).resolve().parent
 _ROOT = PROJECT.parent
 # Folders of staging that are no vendor's, modules beside the fakes, and words of `segments sources`.
@@ -374,49 +375,57 @@ select * from renamed
 
 def _entries(root: Path, name: str, kind: str) -> dict[str, str]:
     """The files that list every connector, with this one in them: dbt's own variables, the README, the commented
-    deployment file. Tests of the project hold these lists complete."""
+    deployment file. Tests of the project hold these lists complete.
+
+    Raises:
+        ConfigError: a list is not in the form in which it is looked for.
+    """
     entities = [entity.name for entity in _ENTITIES[kind]]
-    changes: dict[str, Callable[[str], str]] = {
+    changes: dict[str, Callable[[str], str | None]] = {
         "dbt_project/dbt_project.yml": lambda text: _in_dbt_vars(text, name, [*entities, "rejected_lines"]),
         "README.md": lambda text: _in_readme(text, name, kind, entities),
         "pipelines/template.py": lambda text: _in_deployment_file(text, name),
     }
-    return {path: change((root / path).read_text(encoding="utf-8")) for path, change in changes.items()}
+    entered = {}
+    for path, change in changes.items():
+        text = change((root / path).read_text(encoding="utf-8"))
+        if text is None:
+            raise ConfigError(f"{path}: the list of connectors in it is not found; nothing was written")
+        entered[path] = text
+    return entered
 
 
-def _in_dbt_vars(text: str, name: str, entities: list[str]) -> str:
+def _in_dbt_vars(text: str, name: str, entities: list[str]) -> str | None:
     """dbt's variables when it runs by hand: the connector and its models, each list in its order."""
-
-    def added(line: str, one: str) -> str:
-        head, listed = line.split("[", 1)
-        names = [word.strip() for word in listed.rstrip("]").split(",") if word.strip()]
-        return f"{head}[{', '.join(sorted({*names, one}))}]"
-
-    lines = text.splitlines()
-    for place, line in enumerate(lines):
-        if re.fullmatch(r"  connectors: \[.*\]", line):
-            lines[place] = added(line, name)
-        elif (found := re.fullmatch(r"    (\w+): \[.*\]", line)) and found[1] in entities:
-            lines[place] = added(line, f"stg_{name}__{found[1]}")
-    return "\n".join(lines) + "\n"
+    lists = {"connectors": name, **{entity: f"stg_{name}__{entity}" for entity in entities}}
+    for key, one in lists.items():
+        found = re.search(rf"^( +){key}:\s+\[([^\]]*)\]$", text, re.MULTILINE)
+        if found is None:
+            return None
+        listed = ", ".join(sorted({*(word.strip() for word in found[2].split(",")), one} - {""}))
+        line = f"{found[1]}{key}: [{listed}]"
+        if len(line) > _LONGEST_LINE:
+            line = f"{found[1]}{key}:\n{found[1]}  [{listed}]"
+        text = text[: found.start()] + line + text[found.end() :]
+    return text
 
 
-def _in_readme(text: str, name: str, kind: str, entities: list[str]) -> str:
+def _in_readme(text: str, name: str, kind: str, entities: list[str]) -> str | None:
     """A row at the end of the table of connectors."""
     head, heading, rest = text.partition("\n## Connectors\n")
     lines = rest.splitlines(keepends=True)
     end = next((place for place, line in enumerate(lines) if line.startswith("## ")), len(lines))
     rows = [place for place, line in enumerate(lines[:end]) if line.startswith("|")]
     if not rows:
-        return text
+        return None
     row = f"| {name} | {kind} | {', '.join(entities)} | its API, page by page: what has changed |\n"
     lines.insert(rows[-1] + 1, row)
     return head + heading + "".join(lines)
 
 
-def _in_deployment_file(text: str, name: str) -> str:
+def _in_deployment_file(text: str, name: str) -> str | None:
     """A commented source in the deployment file that `segments init` writes."""
     before, anchor, after = text.partition("\n# The fiscal year:")
     head = f"  # {name}:"
     entry = f"{head:<39} # over its API; SEGMENTS_{name.upper()}_TOKEN\n  #   connector: {name}\n  #   options: {{}}\n"
-    return before + entry + anchor + after if anchor else text
+    return before + entry + anchor + after if anchor else None

@@ -558,7 +558,7 @@ def test_a_redirect_on_the_vendors_host_is_followed(
     start: Callable[..., RawServer], status: int, method: str, then: str
 ) -> None:
     server = start(said(b"", status, {"Location": "/v2/x?page=2"}), said(FINE))
-    body = {"json": {"limit": 3}} if method == "POST" else {}
+    body: dict[str, Any] = {"json": {"limit": 3}} if method == "POST" else {}
     assert client(server, StaticToken(TOKEN)).json(method, "v1/x", params={"page": 1}, **body) == FINE
     first, second = server.heard
     assert (first.target, second.method, second.target) == ("/v1/x?page=1", then, "/v2/x?page=2")

@@ -361,8 +361,8 @@ class HubspotStory:
         at = max(self.account.records["deals"][int(name)].updated, self.now() - timedelta(minutes=late))
         stages = ("appointmentscheduled", "contractsent", "closedwon", "closedlost")
         amount = f"{chance.randint(1, 10**6) / 100:.2f}"
-        what = chance.choice(({"dealstage": chance.choice(stages)}, {"amount": amount}))
-        self.account.update("deals", int(name), what, at=at)
+        ways: list[dict[str, str | None]] = [{"dealstage": chance.choice(stages)}, {"amount": amount}]
+        self.account.update("deals", int(name), chance.choice(ways), at=at)
 
     def change_again(self, name: str, chance: random.Random) -> None:
         self.change(name, chance, LATEST)
@@ -471,13 +471,18 @@ def tell(story: Story, chance: random.Random, settings: Settings, monkeypatch: p
     """Let the records live and read them ten times; how many readings broke off."""
     is_quiet = getattr(story, "by_position", False)
     broken = 0
+
+    def meanwhile() -> None:
+        for _ in range(chance.randint(0, 5)):
+            happens(story, chance, is_quiet=is_quiet)
+
     for reading in range(READINGS):
         for _ in range(chance.randint(0, 150)):
             happens(story, chance)
             story.wait(chance.choice((0, 0, 0, 1, 5)))
         story.wait(chance.randint(15, 60 * 24 * 3))
         if chance.random() < 0.4:
-            story.on_page(lambda: [happens(story, chance, is_quiet=is_quiet) for _ in range(chance.randint(0, 5))])
+            story.on_page(meanwhile)
         if chance.random() < 0.4 and reading < READINGS - 1:
             story.break_off(chance)
         apart = chance.randint(-CLOCKS_APART, CLOCKS_APART)

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from demo.vendors.faults import Fault
+from pipelines.connector import Table
 from pipelines.errors import InputError
 from pipelines.extract import extract
 from pipelines.http import BadAnswer, Refused, SourceDown, SourceLimited, SourceRefused
@@ -33,7 +34,7 @@ from tests.kit.vendor import SECRET, TOKEN, Client, instance
 ROOT = Path(__file__).resolve().parents[2]
 ORDERS = ("GET", r"/v1/orders")
 COUNT = 1200
-WINDOWS = {"window_hours": 6}
+WINDOWS: dict[str, Any] = {"window_hours": 6}
 
 Newest = dict[str, tuple[str | None, str | None]]
 
@@ -360,6 +361,24 @@ def test_columns_come_go_and_change_their_type_and_no_value_is_lost(ground: Grou
     assert counted == [(4, 1)]
 
 
+def test_a_column_may_be_called_anything(ground: Ground) -> None:
+    """Names that the lake spells differently are the same columns when they come again."""
+    odd = ("MyProp", "my_prop", "trailing_", "2x", "a__b", "with space", "dot.ted", "øre", "_lead", "Größe", "!", "?")
+    values = {name: f"value of {name}" for name in odd}
+    ground.orchard.put("a", amount=1, at=ground.orchard.now - timedelta(minutes=1), **values)
+    ground.read()
+    (row,) = ground.rows()
+    assert sorted(str(row[name]) for name in row if str(row[name]).startswith("value of")) == sorted(values.values())
+    assert (row["my_prop"], row["a__b"], row["with_space"]) == (
+        "value of MyProp",
+        "value of a__b",
+        "value of with space",
+    )
+    ground.orchard.minutes += 3
+    (landed,) = ground.read()
+    assert not landed.is_new, "rows of the look-back are those that are there"
+
+
 def test_rows_that_leave_things_out_are_one_table(ground: Ground) -> None:
     """Fields that are there now and then cost no file each, and what is left out is null."""
     fill(ground, 400)
@@ -462,7 +481,7 @@ def test_a_table_without_a_deleted_mark_gets_one_where_ids_vanish(ground: Ground
 
 
 def test_a_table_that_was_never_filled_has_nothing_to_look_for(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = vendor.Table("orders", vendor.TABLE.columns, ("id",), "increment", may_be_empty=True)
+    table = Table("orders", vendor.TABLE.columns, ("id",), "increment", may_be_empty=True)
     monkeypatch.setattr(vendor, "TABLE", table)
     ground.read()
     ground.orchard.minutes += 60 * 24 * 8
@@ -554,7 +573,7 @@ def test_all_tables_of_a_reading_are_known_at_one_moment(ground: Ground, monkeyp
     """Else there were moments as of which a deal is known and its account is not."""
     fill(ground, 20)
     streams = Client.streams
-    more = vendor.Table("accounts", vendor.TABLE.columns, ("id",), "increment")
+    more = Table("accounts", vendor.TABLE.columns, ("id",), "increment")
 
     def two(client: Client) -> list[Stream]:
         (orders,) = streams(client)

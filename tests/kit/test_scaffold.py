@@ -156,6 +156,25 @@ def test_outside_a_checkout_nothing_is_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("file", "old"),
+    [
+        ("dbt_project/dbt_project.yml", "  connectors: ["),
+        ("dbt_project/dbt_project.yml", "    opportunity_partners:"),
+        ("README.md", "\n## Connectors\n"),
+        ("pipelines/template.py", "# The fiscal year:"),
+    ],
+)
+def test_a_list_that_is_not_found_is_told_before_anything_is_written(bare: Path, file: str, old: str) -> None:
+    path = bare / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, ""))
+    before = {path: path.read_bytes() for path in bare.rglob("*") if path.is_file()}
+    with pytest.raises(ConfigError, match=rf"{file}: the list of connectors in it is not found; nothing was written"):
+        write_connector("plum", "crm", root=bare)
+    assert {path: path.read_bytes() for path in bare.rglob("*") if path.is_file()} == before
+
+
 @pytest.mark.parametrize("name", ["Plum", "1plum", "plum-soft", "plum__soft", "plum_", "p" * 31, "plum soft", ""])
 def test_a_name_that_is_no_snake_case_is_refused(bare: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="no name for a connector"):

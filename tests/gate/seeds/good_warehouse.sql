@@ -53,7 +53,7 @@ from (values ('crm', 'accounts'), ('crm', 'opportunities'), ('crm', 'opportunity
 create table deployment.loads as
 select 'crm' as source, 'salesforce' as connector, table_name, 'l1' as load_id,
   timestamp '2026-07-01 06:00:00' as known_at, timestamp '2026-07-01 06:00:00' as read_at, 5::bigint as rows, 5::bigint as previous_rows, 'abc' as content_hash,
-  'full' as mode
+  'full' as mode, false as may_be_empty
 from (values ('accounts'), ('opportunities'), ('opportunity_partners')) as t (table_name);
 
 create table policy.policies as

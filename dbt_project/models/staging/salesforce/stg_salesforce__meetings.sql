@@ -16,7 +16,7 @@ accounts as (
     select * from {{ source('raw_salesforce', 'account') }}
 ),
 
-merges as (
+merged_accounts as (
     {{ salesforce_merges('accounts') }}
 ),
 
@@ -120,7 +120,7 @@ renamed as (
         a.file_name,
         a.file_row
     from activities as a
-    left join merges as m on a.source = m.source and a.account_id = m.id
+    left join merged_accounts as m on a.source = m.source and a.account_id = m.id
 )
 
 select * from renamed

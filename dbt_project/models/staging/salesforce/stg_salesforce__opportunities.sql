@@ -6,7 +6,7 @@ accounts as (
     select * from {{ source('raw_salesforce', 'account') }}
 ),
 
-merges as (
+merged_accounts as (
     {{ salesforce_merges('accounts') }}
 ),
 
@@ -37,7 +37,7 @@ renamed as (
         s.file_name,
         s.file_row
     from source as s
-    left join merges as m on s.source = m.source and s.account_id = m.id
+    left join merged_accounts as m on s.source = m.source and s.account_id = m.id
 )
 
 select * from renamed

@@ -28,7 +28,7 @@ lookups as (
     where option = 'partner_fields'
 ),
 
-merges as (
+merged_accounts as (
     {{ salesforce_merges('accounts') }}
 ),
 
@@ -84,10 +84,14 @@ rows_of_partners as (
 ),
 
 -- Only sources that may name partners on the opportunity itself: others need not be sorted into versions.
+telling_sources as (
+    select source from lookups
+    union
+    select source from all_opportunities where partner_account_id is not null
+),
+
 telling_opportunities as (
-    select * from all_opportunities
-    where source in (select source from lookups)
-        or source in (select source from all_opportunities where partner_account_id is not null)
+    select * from all_opportunities where source in (select source from telling_sources)
 ),
 
 opportunities as (
@@ -152,7 +156,7 @@ renamed as (
         u.file_row
     from unioned as u
     left join roles as r on lower(trim(u.role_raw)) = r.role_raw
-    left join merges as m on u.source = m.source and u.account_id = m.id
+    left join merged_accounts as m on u.source = m.source and u.account_id = m.id
 )
 
 select * from renamed

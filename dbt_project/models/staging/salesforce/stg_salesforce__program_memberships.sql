@@ -18,7 +18,7 @@ accounts as (
     select * from {{ source('raw_salesforce', 'account') }}
 ),
 
-merges as (
+merged_accounts as (
     {{ salesforce_merges('accounts') }}
 ),
 
@@ -43,7 +43,7 @@ renamed as (
     from source as s
     left join ({{ newest_versions('all_programs') }}) as p on s.source = p.source and s.program_id = p.id
     left join ({{ newest_versions('all_levels') }}) as l on s.source = l.source and s.level_id = l.id
-    left join merges as m on s.source = m.source and s.partner_id = m.id
+    left join merged_accounts as m on s.source = m.source and s.partner_id = m.id
     where coalesce(try_cast(p.is_active as boolean), true) and not coalesce(try_cast(p.is_deleted as boolean), false)
 )
 
