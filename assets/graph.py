@@ -84,6 +84,8 @@ class Options:
 
     known_at: datetime | None = None
     accept_shrunk: frozenset[str] = frozenset()
+    full: frozenset[str] = frozenset()
+    """Live sources to read from their beginning."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,13 @@ def _check_accepted(asked: Options, sources: list[Instance]) -> None:
             f"--accept-shrunk {unknown[0]}: no such table; nothing was run",
             next_step=f"one of: {', '.join(sorted(known))}",
         )
+    live = {source.name for source in sources if source.is_live}
+    strange = sorted(asked.full - live)
+    if strange:
+        raise ConfigError(
+            f"--full {strange[0]}: no source that is read over an API; nothing was run",
+            next_step=f"one of: {', '.join(sorted(live))}" if live else "files are read whole every time",
+        )
 
 
 def _by_connector(sources: list[Instance]) -> list[tuple[str, list[Instance]]]:
@@ -204,7 +213,7 @@ def _extraction(
     def extraction(context: AssetExecutionContext) -> Iterator[Any]:
         with told("extract", settings), writer(Places.of(settings)):
             provide_sample(settings)
-            landed, unread = extract_group(settings, group, accept_shrunk=asked.accept_shrunk)
+            landed, unread = extract_group(settings, group, accept_shrunk=asked.accept_shrunk, full=asked.full)
         so_far = journal.of(context.run.run_id)
         so_far.landed += landed
         so_far.unread += unread

@@ -97,6 +97,10 @@ def run(
         list[str] | None,
         typer.Option("--accept-shrunk", metavar="SOURCE.TABLE", help="Take a table although it lost many rows."),
     ] = None,
+    full: Annotated[
+        list[str] | None,
+        typer.Option("--full", metavar="SOURCE", help="Read a source's API from the beginning, not only what changed."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Only warnings, errors and the result.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also tables of policy and deployment.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per event on standard output.")] = False,
@@ -117,7 +121,9 @@ def run(
     from assets.run import run_once
 
     options = Options(
-        known_at=known_at.replace(tzinfo=UTC) if known_at else None, accept_shrunk=frozenset(accept_shrunk or ())
+        known_at=known_at.replace(tzinfo=UTC) if known_at else None,
+        accept_shrunk=frozenset(accept_shrunk or ()),
+        full=frozenset(full or ()),
     )
     try:
         journal = run_once(settings, quarter=quarter, options=options, release=not rehearse)

@@ -62,7 +62,12 @@ class _Due:
 
 
 def extract(
-    settings: Settings, places: Places, instance: Instance, *, accept_shrunk: frozenset[str] = frozenset()
+    settings: Settings,
+    places: Places,
+    instance: Instance,
+    *,
+    accept_shrunk: frozenset[str] = frozenset(),
+    is_full: bool = False,
 ) -> list[Landed]:
     """Bring one source up to date in the lake. A table whose content is unchanged lands nothing.
 
@@ -74,6 +79,7 @@ def extract(
         places: where the lake is.
         instance: the source.
         accept_shrunk: tables (`source.table`) that may be smaller than the last load allows.
+        is_full: read a live source from its beginning, not from where the last reading ended.
 
     Returns:
         One entry per table of the source: its newest drop, `is_new` when any drop of it was landed.
@@ -95,7 +101,10 @@ def extract(
     due: list[_Due] = []
     landed: list[Landed] = []
     is_live = instance.is_live
-    for reading in pull(places, instance, history) if is_live else instance.connector.read(instance):
+    if is_live and is_full:
+        forget_spool(places, instance)
+    readings_now = pull(places, instance, [] if is_full else history) if is_live else instance.connector.read(instance)
+    for reading in readings_now:
         started = perf_counter()
         before = _before(history, reading)
         checked = _check(settings, instance, reading, before, accept_shrunk)
@@ -119,11 +128,16 @@ def extract(
 
 
 def extract_group(
-    settings: Settings, sources: list[Instance], *, accept_shrunk: frozenset[str] = frozenset()
+    settings: Settings,
+    sources: list[Instance],
+    *,
+    accept_shrunk: frozenset[str] = frozenset(),
+    full: frozenset[str] = frozenset(),
 ) -> tuple[list[Landed], list[str]]:
     """Bring several sources up to date; one whose vendor cannot be read keeps its last loads, and the others go on.
 
-    How old they may be for a release is the gate's to say (`quality.stale_sources`).
+    How old they may be for a release is the gate's to say (`quality.stale_sources`). `full` names live sources that are
+    read from their beginning.
 
     Returns:
         What `extract` says of each source that was read, and the names of those that were not.
@@ -138,7 +152,7 @@ def extract_group(
     failure: SourceError | None = None
     for instance in sources:
         try:
-            landed += extract(settings, places, instance, accept_shrunk=accept_shrunk)
+            landed += extract(settings, places, instance, accept_shrunk=accept_shrunk, is_full=instance.name in full)
         except SourceError as problem:
             there = loads(places.lake, instance.name)
             if not there:

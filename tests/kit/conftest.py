@@ -31,11 +31,14 @@ class Ground:
     def places(self) -> Places:
         return Places.of(self.settings)
 
-    def read(self, *, accept_shrunk: frozenset[str] = frozenset(), **options: Any) -> list[Landed]:
+    def read(
+        self, *, accept_shrunk: frozenset[str] = frozenset(), is_full: bool = False, **options: Any
+    ) -> list[Landed]:
         """One extraction, at the vendor's own time."""
         moment = self.orchard.now + timedelta(minutes=self.ahead)
         self.monkeypatch.setenv("SEGMENTS_NOW", moment.isoformat())
-        return extract(self.settings, self.places, instance(self.url, **options), accept_shrunk=accept_shrunk)
+        source = instance(self.url, **options)
+        return extract(self.settings, self.places, source, accept_shrunk=accept_shrunk, is_full=is_full)
 
     def rows(self) -> list[dict[str, Any]]:
         """What the raw view holds: every version of every order, oldest load first."""

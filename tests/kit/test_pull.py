@@ -161,6 +161,23 @@ def test_another_question_does_not_go_on_with_an_old_reading(ground: Ground) -> 
     assert len(ground.orchard.asked) == 3
 
 
+def test_a_full_reading_brings_what_increments_cannot_see(ground: Ground) -> None:
+    """A record that comes into sight with an old stamp, and one that went without a word."""
+    fill(ground)
+    ground.read()
+    ground.orchard.put("shared", amount=5, at=ground.orchard.now - timedelta(hours=10))
+    ground.orchard.purge("o02")
+    ground.orchard.minutes += 60
+    ground.read()
+    assert "shared" not in ground.newest()
+    assert "o02" in ground.newest()
+    ground.orchard.minutes += 60
+    ground.read(is_full=True)
+    assert ground.newest()["shared"] == ("5", "false")
+    assert "o02" not in ground.newest()
+    assert [load.mode for load in loads(ground.places.lake, "orchard")] == ["snapshot", "snapshot"]
+
+
 def test_a_new_column_asks_for_a_full_pass(ground: Ground) -> None:
     fill(ground, 3)
     for order in ground.orchard.orders.values():
