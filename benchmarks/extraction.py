@@ -27,6 +27,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -319,6 +320,10 @@ WAYS = {"bare": read_bare, "lake": read_into_the_lake}
 
 @contextmanager
 def _measured() -> Iterator[dict[str, float]]:
+    import pyarrow as pa
+
+    # The first list that Arrow sees makes it import pandas: an import, too.
+    pa.array([None])
     took: dict[str, float] = {}
     wall, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
     yield took
@@ -379,31 +384,46 @@ def differing(bare_files: str, lake_files: str) -> list[str]:
     return [f"{n}: {a} and {b}" for n, a, b in zip(names, bare, lake, strict=True) if a != b]
 
 
-def measure(rows: int, page: int, folder: Path) -> dict[str, Any]:
-    """Both ways at one size, then a reading that finds nothing new."""
-    found: dict[str, Any] = {"rows": rows, "page": page}
+def measure(rows: int, page: int, folder: Path, *, repeats: int = 1) -> dict[str, Any]:
+    """Both ways at one size in turn, then a reading that finds nothing new; medians over `repeats` rounds."""
+    found: dict[str, Any] = {"rows": rows, "page": page, "differences": []}
+    rounds: dict[str, list[dict[str, Any]]] = {"bare": [], "lake": [], "again": []}
     with vendor(rows, page) as url:
-        for way in WAYS:
-            print(f"{rows:,} rows: {way}", file=sys.stderr, flush=True)
-            found[way] = read(way, url, folder)
-        found["again"] = read("lake", url, folder)
-    found["differences"] = differing(found["bare"]["files"], found["lake"]["files"])
-    if found["again"]["is_new"]:
-        found["differences"].append("a second reading landed something")
+        for number in range(1, repeats + 1):
+            place = folder / str(number)
+            print(f"{rows:,} rows: round {number} of {repeats}", file=sys.stderr, flush=True)
+            for way in WAYS:
+                rounds[way].append(read(way, url, place))
+            rounds["again"].append(read("lake", url, place))
+            found["differences"] += differing(rounds["bare"][-1]["files"], rounds["lake"][-1]["files"])
+            if rounds["again"][-1]["is_new"]:
+                found["differences"].append("a second reading landed something")
+    _settle(found, rounds)
     return found
 
 
-def measure_org(rows: int, folder: Path) -> dict[str, Any]:
-    """Both of Salesforce's ways at one size."""
-    found: dict[str, Any] = {"rows": rows}
+def measure_org(rows: int, folder: Path, *, repeats: int = 1) -> dict[str, Any]:
+    """Both of Salesforce's ways at one size in turn; medians over `repeats` rounds."""
+    found: dict[str, Any] = {"rows": rows, "differences": []}
+    rounds: dict[str, list[dict[str, Any]]] = {"rest": [], "bulk": []}
     with org(rows) as there:
         url = there.pop("url")
-        for way in ("rest", "bulk"):
-            print(f"{rows:,} rows: Salesforce by {way}", file=sys.stderr, flush=True)
-            found[way] = read(way, url, folder, **there)
-    both = [(found[way]["rows"], found[way]["content"]) for way in ("rest", "bulk")]
-    found["differences"] = [] if both[0] == both[1] and both[0][0] == rows else [f"rest {both[0]}, bulk {both[1]}"]
+        for number in range(1, repeats + 1):
+            print(f"{rows:,} rows of Salesforce: round {number} of {repeats}", file=sys.stderr, flush=True)
+            for way, figures in rounds.items():
+                figures.append(read(way, url, folder, **there))
+    _settle(found, rounds)
+    contents = {(one["rows"], one["content"]) for figures in rounds.values() for one in figures}
+    if len(contents) > 1 or {one[0] for one in contents} != {rows}:
+        found["differences"].append(f"rows and content by way and round: {sorted(contents)}")
     return found
+
+
+def _settle(found: dict[str, Any], rounds: dict[str, list[dict[str, Any]]]) -> None:
+    """Of several rounds the median of the times and the largest memory."""
+    for way, figures in rounds.items():
+        middle = {name: median(one[name] for one in figures) for name in ("seconds", "cpu")}
+        found[way] = {**figures[-1], **middle, "megabytes": max(one["megabytes"] for one in figures)}
 
 
 def table(results: Sequence[dict[str, Any]], of_org: dict[str, Any]) -> str:
@@ -463,6 +483,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--rows", type=int, default=1_000_000, metavar="N", help="records (default: %(default)s)")
     parser.add_argument("--page", type=int, default=1000, metavar="N", help="records per page (default: %(default)s)")
+    parser.add_argument(
+        "--repeat", type=int, default=3, metavar="N", help="rounds per size, medians count (default: %(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="work here and leave everything for a look")
     own = (("--serve", bool), ("--serve-org", bool), ("--read", str), ("--url", str), ("--folder", Path))
@@ -476,8 +499,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
-    if min(options.rows, options.page) < 1:
-        parser.error("--rows and --page start at 1")
+    if min(options.rows, options.page, options.repeat) < 1:
+        parser.error("--rows, --page and --repeat start at 1")
     if options.serve:
         asyncio.run(_serve(options.rows, options.page))
         return 0
@@ -493,8 +516,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = (options.keep or Path(scratch)).resolve()
         # Two sizes, so that memory which grows with the rows is seen to do so.
         sizes = sorted({max(1, options.rows // 4), options.rows})
-        results = [measure(rows, options.page, folder / str(rows)) for rows in sizes]
-        of_org = measure_org(min(options.rows, _MOST_OF_AN_ORG), folder / "org")
+        results = [measure(rows, options.page, folder / str(rows), repeats=options.repeat) for rows in sizes]
+        of_org = measure_org(min(options.rows, _MOST_OF_AN_ORG), folder / "org", repeats=options.repeat)
         print(json.dumps([*results, of_org], indent=2) if options.json else table(results, of_org))
     return 1 if any(found["differences"] for found in [*results, of_org]) else 0
 

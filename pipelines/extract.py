@@ -122,7 +122,14 @@ def extract(
     for _, group in groupby(due, key=lambda one: one.reading.drop):
         landed.extend(_land(places, instance, list(group)))
     if is_live:
-        note_reads(places.lake, instance.name, [_read_line(reading) for reading in readings])
+        try:
+            note_reads(places.lake, instance.name, [_read_line(reading) for reading in readings])
+        except OSError as problem:
+            raise InputError(
+                f"source {instance.name}: lake {places.lake}: cannot be written ({problem.strerror or problem}); "
+                "what was read is loaded, that it was read is not put down",
+                next_step="make room on that disk, then run again",
+            ) from problem
         forget_spool(places, instance)
     return _told(landed, [reading.drop for reading in readings])
 
@@ -305,7 +312,12 @@ def _check(
     if reading.table.mode == "increment":
         if rows == 0:
             return None
-    elif last is not None and last.content_hash == content_hash and last.mode == reading.table.mode:
+    elif (
+        last is not None
+        and (last.content_hash, last.mode) == (content_hash, reading.table.mode)
+        # Columns that are newly asked for are put down even where all of them are blank, or they would be asked anew.
+        and set(reading.selected) <= set(last.selected)
+    ):
         return None
     if rows == 0 and not reading.table.may_be_empty:
         kept = f"the table keeps its {last.rows:,} rows" if last else "nothing was loaded"
@@ -358,7 +370,7 @@ def _fingerprint(reading: Reading, rejected: RejectedLines) -> tuple[int, str]:
         for table in reading.batches(rejected):
             names = tuple(sorted(set(table.column_names) - _OWN_COLUMNS))
             # A separator and a mark for NULL that no export uses, so that ('a', '') and ('', 'a') differ.
-            spelled = " || chr(31) || ".join(f"coalesce({quoted(name)}, chr(30))" for name in names)
+            spelled = f"concat_ws(chr(31), {', '.join(f'coalesce({quoted(name)}, chr(30))' for name in names)})"
             con.register("page", table)
             count, part = con.execute(
                 f"select count(*), coalesce(sum(cast(md5_number_lower({spelled}) as hugeint)), 0) from page"

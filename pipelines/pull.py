@@ -746,9 +746,8 @@ def _without_known(con: Any, stream: Stream, query: str, there: Sequence[str], k
     names = sorted((set(there) | set(held)) - own)
 
     def content(columns: Sequence[str]) -> str:
-        return "md5(" + " || chr(31) || ".join(
-            f"coalesce({quoted(name)}, chr(30))" if name in columns else "chr(30)" for name in names
-        ) + ")"  # fmt: skip
+        texts = (f"coalesce({quoted(name)}, chr(30))" if name in columns else "chr(30)" for name in names)
+        return f"md5(concat_ws(chr(31), {', '.join(texts)}))"
 
     return (
         f"with fresh as ({query}), "

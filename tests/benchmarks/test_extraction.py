@@ -45,7 +45,7 @@ def test_the_two_ways_of_an_org_bring_the_same_rows(tmp_path: Path) -> None:
 
 
 def test_the_command_ends_well_and_prints_figures(capsys: pytest.CaptureFixture[str]) -> None:
-    assert extraction.main(["--rows", "1200", "--page", "500", "--json"]) == 0
+    assert extraction.main(["--rows", "1200", "--page", "500", "--repeat", "1", "--json"]) == 0
     small, large, org = json.loads(capsys.readouterr().out)
     assert [small["rows"], large["rows"], org["rows"]] == [300, 1200, 1200]
 
@@ -69,7 +69,7 @@ def test_the_table_holds_every_aim_against_what_was_found(measured: dict[str, An
     )
 
 
-@pytest.mark.parametrize("wrong", [["--rows", "0"], ["--page", "0"], ["--rows", "many"]])
+@pytest.mark.parametrize("wrong", [["--rows", "0"], ["--page", "0"], ["--repeat", "0"], ["--rows", "many"]])
 def test_what_cannot_be_measured_is_refused(wrong: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         extraction.main(wrong)

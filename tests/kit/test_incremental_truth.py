@@ -33,7 +33,7 @@ from tests.kit.vendor import BEGAN, Orchard, instance
 
 RECORDS, READINGS = 1000, 10
 # More seeds on a machine that has the time: STORY_SEEDS=100 pytest -m slow tests/kit/test_incremental_truth.py
-SEEDS = range(int(os.environ.get("STORY_SEEDS", "4")))
+SEEDS = int(os.environ.get("STORY_SEEDS", "4"))
 ATTEMPTS = 2
 # How far a stamp may lie behind the moment of its change, and our clock beside the vendor's. Together they stay within
 # the look-back of ten minutes; nothing can be promised beyond it.
@@ -524,7 +524,9 @@ def hold(story: Story, seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch)
         assert newest(parted, story)[0] == story.truth()
 
 
-FEW = [(vendor, 0) for vendor in ("orchard in windows", "salesforce with bulk", "hubspot with a search that lags")]
+# The vendors' own fakes have twenty tables where the invented one has one: half as many seeds.
+TOLD = [(vendor, seed) for vendor in STORIES for seed in range(SEEDS if vendor.startswith("orchard") else SEEDS // 2)]
+FEW = [("orchard", 0), ("orchard in windows", 1)]
 
 
 @pytest.mark.parametrize(("vendor", "seed"), FEW)
@@ -535,9 +537,7 @@ def test_ten_readings_end_where_one_ends(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("vendor", "seed"), [(vendor, seed) for vendor in STORIES for seed in SEEDS if (vendor, seed) not in FEW]
-)
+@pytest.mark.parametrize(("vendor", "seed"), [one for one in TOLD if one not in FEW])
 def test_ten_readings_end_where_one_ends_for_many_seeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vendor: str, seed: int
 ) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from demo.vendors.faults import Fault
 from pipelines.errors import InputError
+from pipelines.extract import extract_group
 from pipelines.http import BadAnswer, SourceDown, SourceLimited, SourceRefused
 from pipelines.lake import Reads, loads
 from tests.kit.conftest import Ground
-from tests.kit.vendor import Orchard
+from tests.kit.vendor import Orchard, instance
 
 ORDERS = ("GET", r"/v1/orders")
 
@@ -288,3 +291,23 @@ def test_the_ledger_and_the_marks_hold_no_secret(ground: Ground) -> None:
     text = "".join(path.read_bytes().decode("latin-1") for path in ground.places.state.rglob("*") if path.is_file())
     assert "orchard-0123456789" not in text
     assert json.loads((ground.places.lake / "orchard" / "reads.jsonl").read_text().strip())["table"] == "orders"
+
+
+def test_a_vendor_that_is_down_keeps_no_other_source_from_loading(ground: Ground, tmp_path: Path) -> None:
+    fill(ground)
+    ground.read()
+    known = ground.newest()
+    grove = Orchard(minutes=ground.orchard.minutes)
+    grove.put("g1", amount=1, at=grove.now - timedelta(hours=1))
+    ground.orchard.minutes += 60
+    ground.orchard.put("o03", amount=33)
+    ground.orchard.faults.add(Fault(ORDERS, "status", times=0, code=503))
+    with grove.running() as url:
+        sources = [instance(ground.url), replace(instance(url), name="grove")]
+        landed, unread = extract_group(ground.settings, sources)
+        assert ([one.source for one in landed], unread) == (["grove"], ["orchard"])
+        assert ground.newest() == known, "the source that is down keeps its last load"
+        grove.faults.add(Fault(ORDERS, "status", times=0, code=503))
+        never = [replace(instance(ground.url), name="meadow"), replace(instance(url), name="grove")]
+        with pytest.raises(SourceDown, match="source meadow"):
+            extract_group(ground.settings, never)
