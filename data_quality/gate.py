@@ -13,15 +13,16 @@ import json
 import logging
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_quality import duck_ro
 from data_quality.parameters import as_sql, as_words, complete, in_argument, in_sql, in_words
-from data_quality.suite import HOLDS_AT, JUDGED, ROW_COUNT, ROWS, SUITES, Expectation, Suite, for_entities, read_suites
+from data_quality.suite import HOLDS_AT, JUDGED, ROW_COUNT, ROWS, Expectation, Suite, for_entities, read_suites
 from data_quality.verdict import Result, Verdict
+from pipelines.errors import ConfigError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -45,15 +46,18 @@ def judge(
     parameters: Mapping[str, Any],
     entities: Collection[str],
     candidate_hash: str,
-    suites: Path = SUITES,
+    suites: Sequence[Suite] | None = None,
 ) -> Verdict:
     """Judge the candidate folder and the warehouse it was built from; the files are opened read-only.
 
     `parameters` are those of `parameters.PARAMETERS`, `entities` the conformed entities that the deployment's sources
-    offer. Nobody in this process may hold the warehouse open for writing.
+    offer, `suites` the project's own unless others are given. Nobody in this process may hold the warehouse open for
+    writing.
     """
     values = complete(parameters)
-    asked = for_entities(read_suites(suites), entities)
+    asked = for_entities(read_suites() if suites is None else suites, entities)
+    if not asked:
+        raise ConfigError("no suites; a gate without rules would let everything pass")
     results: list[Result] = []
     session: _Session | None = None
     try:

@@ -5,8 +5,6 @@ If a pinned library changes how results come back (it has happened: every expect
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import duckdb
 import pytest
 
@@ -51,10 +49,10 @@ def test_every_rule_fails_on_the_bad_files(suite: Suite, bad_verdict: Verdict) -
 
 
 @pytest.mark.parametrize("suite", ALL_SUITES, ids=by_name)
-def test_an_empty_table_falls_through_the_floor(suite: Suite, good: Pair, tmp_path: Path) -> None:
+def test_an_empty_table_falls_through_the_floor(suite: Suite, good: Pair) -> None:
     for table in tables_of(suite):
         good.change(f"delete from {table}", candidate=suite.place == "candidate")
-    verdict = good.judge_by(suite.suite, tmp_path)
+    verdict = good.judge_by(suite.suite)
     failed = {result.expectation for result in verdict.failures() if result.suite == suite.suite}
     assert suite.floor in failed
     assert not any(result.raised for result in verdict.results)
@@ -62,14 +60,14 @@ def test_an_empty_table_falls_through_the_floor(suite: Suite, good: Pair, tmp_pa
 
 
 @pytest.mark.parametrize("suite", ALL_SUITES, ids=by_name)
-def test_a_table_of_nulls_fails_every_key_and_raises_nothing(suite: Suite, good: Pair, tmp_path: Path) -> None:
+def test_a_table_of_nulls_fails_every_key_and_raises_nothing(suite: Suite, good: Pair) -> None:
     is_candidate = suite.place == "candidate"
     for table in tables_of(suite):
         path = good.candidate / "segments.duckdb" if is_candidate else good.warehouse
         with duckdb.connect(str(path)) as connection:
             columns = [row[0] for row in connection.execute(f"describe {table}").fetchall()]
             connection.execute(f"update {table} set " + ", ".join(f'"{column}" = null' for column in columns))
-    verdict = good.judge_by(suite.suite, tmp_path)
+    verdict = good.judge_by(suite.suite)
     guards = {
         rule.name
         for rule in suite.expectations
@@ -92,9 +90,9 @@ def test_a_table_of_nulls_fails_every_key_and_raises_nothing(suite: Suite, good:
         ("segment_summary", "production_share"),
     ],
 )
-def test_nan_is_no_number(table: str, column: str, good: Pair, tmp_path: Path) -> None:
+def test_nan_is_no_number(table: str, column: str, good: Pair) -> None:
     good.change(f"update {table} set {column} = 'nan'::double")
-    failed = {result.expectation for result in good.judge_by(table, tmp_path).failures()} - {"table_has_a_suite"}
+    failed = {result.expectation for result in good.judge_by(table).failures()} - {"table_has_a_suite"}
     assert failed & {
         "score_and_evidence_are_possible",
         "points_keep_within_their_cap",
@@ -103,9 +101,9 @@ def test_nan_is_no_number(table: str, column: str, good: Pair, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("suite", "rule"), sorted(NEEDS_ANOTHER_STATE))
-def test_what_one_right_row_satisfies_fails_without_it(suite: str, rule: str, good: Pair, tmp_path: Path) -> None:
+def test_what_one_right_row_satisfies_fails_without_it(suite: str, rule: str, good: Pair) -> None:
     good.change(NEEDS_ANOTHER_STATE[suite, rule], candidate=False)
-    assert rule in {result.expectation for result in good.judge_by(suite, tmp_path).failures()}
+    assert rule in {result.expectation for result in good.judge_by(suite).failures()}
 
 
 def test_every_released_table_of_the_good_candidate_has_a_suite(good_files: Pair) -> None:
