@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_quality import duck_ro
+from data_quality.masking import without_mail
 from data_quality.parameters import as_sql, as_words, complete, in_argument, in_sql, in_words
 from data_quality.suite import HOLDS_AT, JUDGED, ROW_COUNT, ROWS, Expectation, Suite, for_entities, read_suites
 from data_quality.verdict import Result, Verdict
@@ -324,7 +325,7 @@ def _without_result_names(says: str, values: Mapping[str, Any]) -> str:
 
 def _row_in_words(names: list[str], row: list[Any]) -> str:
     parts = [f"{name}={_shorten(str(value), 80)}" for name, value in zip(names, row, strict=False) if value is not None]
-    return _shorten(_no_mail(", ".join(parts)), SAMPLE_WIDTH)
+    return _shorten(without_mail(", ".join(parts)), SAMPLE_WIDTH)
 
 
 def _short(error: Exception) -> str:
@@ -335,11 +336,7 @@ def _clean(message: str) -> str:
     """A message on one line, without addresses of persons, paths of this machine or links."""
     text = re.sub(r"\(Background on this error at: \S+\)", "", message)
     text = re.sub(r"(?<![\w.])/(?:[^\s/'\"]+/)+", "", text)
-    return _no_mail(re.sub(r"\s+", " ", text).strip())
-
-
-def _no_mail(text: str) -> str:
-    return re.sub(r"[^\s,;=]*@[^\s,;]*", "(address hidden)", text)
+    return without_mail(re.sub(r"\s+", " ", text).strip())
 
 
 def _shorten(text: str, width: int) -> str:

@@ -21,6 +21,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from data_quality import suites
+from data_quality.facts import FACTS, rows_of
 from data_quality.parameters import PARAMETERS, RESULT_NAMES, placeholders
 from pipelines.errors import ConfigError
 
@@ -39,6 +40,9 @@ UNIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 """In a query or a source, `{believed_rows}` and `{quarantine_rows}` are the rows of every entity the deployment's
 sources offer, in brackets: a column `entity`, then these columns of the tables in that schema."""
+PLACES = {*UNIONS, "set_aside_rows", *FACTS}
+"""Every name that is written out by what the sources offer: those; `{set_aside_rows}`, the source and
+reason of every row that was set aside, also of those that nothing speaks against; and the facts of `facts.py`."""
 
 TYPES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     ROW_COUNT: (frozenset({"min_value"}), frozenset({"max_value"})),
@@ -81,7 +85,7 @@ class Expectation(_Strict):
             raise ValueError(f"{self.name}: a query belongs to {ROWS}, and to it alone")
         for what, text, names in (
             ("says", self.says, {*PARAMETERS, *RESULT_NAMES}),
-            ("query", self.query or "", {*PARAMETERS, JUDGED, HOLDS_AT, *UNIONS}),
+            ("query", self.query or "", {*PARAMETERS, JUDGED, HOLDS_AT, *PLACES}),
             ("kwargs", str(self.kwargs.values()), {*PARAMETERS}),
         ):
             if unknown_names := placeholders(text) - names:
@@ -114,7 +118,7 @@ class Suite(_Strict):
             raise ValueError("place: warehouse needs table: <schema>.<table>, or a source")
         if self.place == "conformed" and self.entity not in (None, self.table):
             raise ValueError(f"entity {self.entity!r}: a conformed table is an entity itself, expected {self.table!r}")
-        if unknown := placeholders(self.source or "") - {*PARAMETERS, *UNIONS}:
+        if unknown := placeholders(self.source or "") - {*PARAMETERS, *PLACES}:
             raise ValueError(f"source names unknown {', '.join(f'{{{name}}}' for name in sorted(unknown))}")
         floor = next((rule for rule in self.expectations if rule.name == self.floor), None)
         if floor is None or floor.severity != "critical" or not _is_floor(floor):
@@ -191,11 +195,15 @@ def for_entities(suites: Iterable[Suite], entities: Collection[str]) -> list[Sui
     if not offered:
         raise ConfigError("the gate was called without entities; nothing was judged")
     unions = {name: _union(schema, columns, offered) for name, (schema, columns) in UNIONS.items()}
+    unions["set_aside_rows"] = _union("quarantine", ("source", "reject_reason"), offered, table="{}_set_aside")
+    unions |= {name: rows_of(name, offered) for name in FACTS}
     return [_written_out(suite, unions) for suite in suites if suite.about is None or suite.about in offered]
 
 
-def _union(schema: str, columns: tuple[str, ...], entities: list[str]) -> str:
-    parts = (f"select '{entity}' as entity, {', '.join(columns)} from {schema}.{entity}" for entity in entities)
+def _union(schema: str, columns: tuple[str, ...], entities: list[str], *, table: str = "{}") -> str:
+    parts = (
+        f"select '{entity}' as entity, {', '.join(columns)} from {schema}.{table.format(entity)}" for entity in entities
+    )
     return f"({' union all '.join(parts)})"
 
 

@@ -17,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from data_quality.suite import Severity
 from pipelines.errors import InputError
 
+VERDICT_FILE = "verdict.json"
+"""Name of the file beside a candidate, and beside the tables of a release."""
+
 
 class Result(BaseModel):
     """One expectation's outcome."""
@@ -36,6 +39,17 @@ class Result(BaseModel):
     says: str
     sql: str = ""
     """Statement that shows the failure again, with the two files attached as `warehouse` (in use) and `candidate`."""
+    partners: tuple[str, ...] = ()
+    """Numbers of the partners that the failure touches (`blast.py`)."""
+    at_risk: tuple[str, ...] = ()
+    """Those of them whose level could differ."""
+    reach: str = ""
+    """Both in words; or why nobody could tell."""
+
+    @property
+    def name(self) -> str:
+        """Suite and expectation, as people and commands name it."""
+        return f"{self.suite}.{self.expectation}"
 
     @property
     def refuses(self) -> bool:
@@ -46,7 +60,8 @@ class Result(BaseModel):
         """The failure in words."""
         kind = "could not be judged" if self.raised else self.severity
         found = f" (found: {self.observed})" if self.observed else ""
-        return f"{self.table}: {self.says}{found} [{kind}: {self.suite}.{self.expectation}]"
+        reach = f"; {self.reach}" if self.reach else ""
+        return f"{self.table}: {self.says}{found}{reach} [{kind}: {self.suite}.{self.expectation}]"
 
 
 class Verdict(BaseModel):

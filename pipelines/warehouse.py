@@ -102,6 +102,16 @@ class Places:
         return self.state / "reports"
 
     @property
+    def quality(self) -> Path:
+        """Every judgement the gate has made, whether or not something was released on it."""
+        return self.state / "quality"
+
+    @property
+    def alerts(self) -> Path:
+        """Incidents, who was told of them, and what runs said that nobody has settled yet."""
+        return self.state / "alerts"
+
+    @property
     def lock(self) -> Path:
         """Held by the one process that may write."""
         return self.state / ".writer.lock"

@@ -70,6 +70,16 @@ SUITE = suite(
                 group by source, partner_number having count(*) > 1
             """),
         ),
+        warning(
+            "partners_did_not_multiply",
+            "far more accounts are partners than the last release has: {sample}; are customers marked as partners?",
+            no_rows("""
+                select source, count(*) as partner_accounts, {previous_partner_count} as partners_before
+                from conformed.accounts where is_partner and not is_deleted and not is_test group by source
+                having {previous_partner_count} > 0
+                  and count(*) > greatest(1.5 * {previous_partner_count}, {previous_partner_count} + 10)
+            """),
+        ),
         critical(
             "nothing_was_known_too_late",
             "accounts carry facts from after {known_at}, the moment this run is allowed to know: {sample}",

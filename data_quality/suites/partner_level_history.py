@@ -2,6 +2,39 @@
 
 from data_quality.promise import critical, info, never_null, no_rows, rows_at_least, suite
 
+
+def _moves_without_reason(actions: str, wrong: str) -> str:
+    """Partners who move by `actions` with no words for it, or whose earned rank is `wrong` against the level before.
+
+    The level before is what was released, where the quarter before was released. Signed exceptions are their own
+    reason, and levels of another policy version have other ranks; both are left out of the comparison.
+    """
+    return f"""
+        with followed as (
+          select *,
+            lag(version) over whole as version_before,
+            lag(coalesce(released_level, held_level)) over whole as level_before,
+            lag(exception) over whole as exception_before,
+            lag(released_level is null) over whole
+              and bool_or(released_in is not null) over (partition by policy, ladder, partner_id) as is_gap_before
+          from candidate.partner_level_history
+          window whole as (partition by policy, ladder, partner_id order by quarter_end))
+        select followed.partner_id, followed.partner_number, followed.ladder, followed.released_action,
+          followed.level_before, followed.earned_level, followed.released_level
+        from followed
+        left join policy.levels as earned on earned.policy = followed.policy and earned.version = followed.version
+          and earned.ladder = followed.ladder and earned.level = followed.earned_level
+        left join policy.levels as before on before.policy = followed.policy and before.version = followed.version
+          and before.ladder = followed.ladder and before.level = followed.level_before
+        where followed.quarter = {{quarter}} and followed.policy = {{policy}} and followed.version = {{version}}
+          and followed.released_action in ({actions})
+          and (coalesce(trim(followed.reasons), '') = '' or coalesce(trim(followed.reason_codes), '') = ''
+            or (followed.version_before = followed.version and not followed.is_gap_before
+              and followed.exception is null and followed.exception_before is null
+              and earned.rank {wrong} before.rank))
+    """
+
+
 SUITE = suite(
     "partner_level_history",
     place="candidate",
@@ -180,19 +213,36 @@ SUITE = suite(
             "no_more_moves_than_the_guardrail",
             "a larger share of the roster would move in {quarter} than {policy}@{version} allows at once: {sample}",
             no_rows("""
-                select rails.ladder, count(*) filter (where history.released_action in ('promoted',
-                  'demoted')) as moved_count,
+                with followed as (
+                  select *, lag(quarter) over (
+                    partition by policy, ladder, partner_id order by quarter_end) as quarter_before
+                  from candidate.partner_level_history)
+                select rails.ladder, count(*) filter (where history.released_action in ('promoted', 'demoted', 'exited')
+                    or (history.released_action = 'entered' and history.quarter_before is not null)) as moved_count,
                   count(*) as partner_count, rails.value as max_share
                 from policy.guardrails as rails
-                inner join candidate.partner_level_history as history
+                inner join followed as history
                   on history.policy = rails.policy and history.version = rails.version
                     and history.ladder = rails.ladder
                 where rails.policy = {policy} and rails.version = {version} and rails.kind = 'max_moves_share'
                   and history.quarter = {quarter}
                 group by rails.ladder, rails.value
-                having count(*) filter (where history.released_action in ('promoted',
-                  'demoted')) > rails.value * count(*)
+                having count(*) filter (where history.released_action in ('promoted', 'demoted', 'exited')
+                    or (history.released_action = 'entered' and history.quarter_before is not null))
+                  > rails.value * count(*)
             """),
+        ),
+        critical(
+            "no_move_down_without_a_reason",
+            "partners would lose their level in {quarter} without a reason: none in words, or the review did not earn "
+            "a lower level: {sample}",
+            no_rows(_moves_without_reason("'demoted', 'exited'", "<=")),
+        ),
+        critical(
+            "no_move_up_without_a_reason",
+            "partners would gain a level in {quarter} without a reason: none in words, or the review did not earn a "
+            "higher level: {sample}",
+            no_rows(_moves_without_reason("'promoted', 'entered'", ">=")),
         ),
         critical(
             "no_promotion_without_what_must_be_known",

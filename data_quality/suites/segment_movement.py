@@ -94,6 +94,18 @@ SUITE = suite(
             """),
         ),
         critical(
+            "production_is_the_partners",
+            "the movements of a ladder in {quarter} do not add up to the partners' production: {sample}",
+            no_rows("""
+                select ladder, sum(sourced_won_amount) as sourced_won_amount,
+                  (select sum(sourced_won_amount) from candidate.partner_segments) as released_amount
+                from candidate.segment_movement where quarter = {quarter} and policy = {policy} and version = {version}
+                group by ladder
+                having not abs(coalesce(sum(sourced_won_amount), 0)
+                  - (select coalesce(sum(sourced_won_amount), 0) from candidate.partner_segments)) < 0.005
+            """),
+        ),
+        critical(
             "no_mail_address",
             "rows hold an @; no address of a person may leave the house: {sample}",
             no_rows("select quarter, ladder from candidate.segment_movement where {row_holds_at}"),

@@ -29,7 +29,7 @@ PARAMETERS: dict[str, Any] = {
     "previous_partner_count": 4,
 }
 
-ENTITIES = ("accounts", "deal_registrations", "opportunities", "opportunity_partners")
+ENTITIES = ("accounts", "deal_registrations", "meetings", "opportunities", "opportunity_partners")
 """What the sources of the seeds offer."""
 
 BAD_PARAMETERS = {
@@ -53,6 +53,12 @@ class Pair(NamedTuple):
     def change(self, sql: str, *, candidate: bool = True) -> None:
         """Run `sql` in the candidate's file or in the warehouse."""
         _run(self.candidate / "segments.duckdb" if candidate else self.warehouse, sql)
+
+    def copy(self, folder: Path) -> Pair:
+        """The same files once more, in another folder."""
+        shutil.copytree(self.candidate, folder / "candidate")
+        shutil.copy(self.warehouse, folder / "warehouse.duckdb")
+        return Pair(folder / "warehouse.duckdb", folder / "candidate")
 
     def judge_by(self, suite: str, **parameters: Any) -> Verdict:
         """The verdict of one of our suites alone."""
@@ -105,9 +111,7 @@ def bad_files(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 @pytest.fixture
 def good(good_files: Pair, tmp_path: Path) -> Pair:
     """A good pair to change."""
-    shutil.copytree(good_files.candidate, tmp_path / "candidate")
-    shutil.copy(good_files.warehouse, tmp_path / "warehouse.duckdb")
-    return Pair(tmp_path / "warehouse.duckdb", tmp_path / "candidate")
+    return good_files.copy(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ with context as (
 records as (
     select
         r.*, l.partner_id, l.rule, l.key_source, l.key_source_id,
+        l.rule = 'crosswalk' and l.source = l.key_source and l.source_id = l.key_source_id as is_its_own,
         coalesce(p.partner_number, r.partner_number, r.source_id) as shown_number,
         p.partner_id is not null as is_on_roster
     from {{ ref('int_partner_records') }} as r
@@ -34,7 +35,10 @@ namesakes as (
 alone as (
     select
         r.source, r.source_id, 'one_system_only' as reason,
-        'no other system knows this partner by crosswalk, account id or domain'
+        case
+            when r.is_its_own then 'the crosswalk says that it is a partner of its own'
+            else 'no other system knows this partner by crosswalk, account id, domain or name and country'
+        end
         || case when n.partner_number is not null and n.partner_number <> r.shown_number
             then '; a partner of the same name is ' || n.partner_number else '' end as detail
     from records as r
@@ -47,7 +51,7 @@ alone as (
 sharing as (
     select web_domain, source, {{ joined('shown_number', ', ', 'shown_number') }} as numbers, count(distinct partner_id) as partner_count
     from records
-    where web_domain is not null
+    where web_domain is not null and not is_its_own
     group by web_domain, source
 ),
 
@@ -57,7 +61,7 @@ twins as (
         'the domain ' || r.web_domain || ' stands on several partners of one system: ' || s.numbers as detail
     from records as r
     inner join sharing as s on r.web_domain = s.web_domain and r.source = s.source
-    where s.partner_count > 1
+    where s.partner_count > 1 and not r.is_its_own
 ),
 
 lost as (
