@@ -25,8 +25,8 @@ from data_quality.releasing import (
     Judged,
     is_approved,
     judge_candidate,
+    judged_for,
     offered_entities,
-    read_judged,
     refuse_unless_good,
     release_judged,
 )
@@ -217,7 +217,7 @@ def _extraction(
         pool=WRITER_POOL,
     )
     def extraction(context: AssetExecutionContext) -> Iterator[Any]:
-        with told("extract", settings, context.run), writer(Places.of(settings)):
+        with told("extract", settings, context.run, asked), writer(Places.of(settings)):
             provide_sample(settings)
             landed, unread = extract_group(settings, group, accept_shrunk=asked.accept_shrunk, full=asked.full)
         so_far = journal.of(context.run.run_id)
@@ -283,18 +283,25 @@ def _definition(
                 description="The releases on record that the results are compared with.",
                 kinds={"parquet", "duckdb"},
             ),
+            dg.AssetSpec(
+                address("released", "scores"),
+                deps=raw,
+                group_name="define",
+                description="The totals of those releases.",
+                kinds={"parquet", "duckdb"},
+            ),
         ],
         partitions_def=partitions,
         backfill_policy=QUARTER_BY_QUARTER,
         pool=WRITER_POOL,
     )
     def definition(context: AssetExecutionContext) -> Iterator[Any]:
-        with told("define", settings, context.run), writer(Places.of(settings)):
+        with told("define", settings, context.run, asked), writer(Places.of(settings)):
             run = run_of(settings, context.partition_key, asked)
             journal.of(context.run.run_id).run = run
             _tell_moment(run, lay_inputs(run))
             rows = row_counts(run.places)
-        for schema, table in [*keys, ("released", "decisions"), ("released", "compared")]:
+        for schema, table in [*keys, *(("released", name) for name in ("decisions", "compared", "scores"))]:
             yield dg.MaterializeResult(
                 asset_key=address(schema, table), metadata={"dagster/row_count": rows.get((schema, table), 0)}
             )
@@ -316,7 +323,7 @@ def _shaping(
         pool=WRITER_POOL,
     )
     def shaping(context: AssetExecutionContext) -> Iterator[Any]:
-        with told("shape", settings, context.run), writer(Places.of(settings)):
+        with told("shape", settings, context.run, asked), writer(Places.of(settings)):
             run = run_of(settings, context.partition_key, asked)
             nodes = build(run)
             rows = row_counts(run.places)
@@ -354,7 +361,7 @@ def _candidate(
         pool=WRITER_POOL,
     )
     def candidate(context: AssetExecutionContext) -> Iterator[Any]:
-        with told("candidate", settings, context.run), writer(Places.of(settings)):
+        with told("candidate", settings, context.run, asked), writer(Places.of(settings)):
             run = run_of(settings, context.partition_key, asked)
             made = build_candidate(run.places, policy_hash=run.active.content_hash)
         journal.of(context.run.run_id).candidate = made
@@ -399,7 +406,7 @@ def _judgement(
         pool=WRITER_POOL,
     )
     def judgement(context: AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        with told("judge", settings, context.op_execution_context.run), writer(Places.of(settings)):
+        with told("judge", settings, context.op_execution_context.run, asked), writer(Places.of(settings)):
             so_far = journal.of(context.op_execution_context.run.run_id)
             run = so_far.run or run_of(settings, _partition_of(settings, context), asked)
             judged = judge_candidate(run, so_far.candidate or read_candidate(run.places))
@@ -407,9 +414,21 @@ def _judgement(
             set_aside = _counts_set_aside(run.places)
         so_far.judged = judged
         results = {(result.suite, result.expectation): result for result in judged.verdict.results}
+        # Where the gate could not ask, no rule has an answer and one result says why.
+        trouble = next((result.sentence() for result in judged.verdict.results if result.raised), "it was not asked")
         for suite, asset in suites:
             for rule in suite.expectations:
-                result = results[suite.suite, rule.name]
+                result = results.get((suite.suite, rule.name))
+                if result is None:
+                    yield dg.AssetCheckResult(
+                        asset_key=asset,
+                        check_name=_check_name(suite, asset, rule.name),
+                        passed=False,
+                        severity=dg.AssetCheckSeverity.ERROR,
+                        description=trouble,
+                        metadata={"candidate": judged.candidate.release},
+                    )
+                    continue
                 yield dg.AssetCheckResult(
                     asset_key=asset,
                     check_name=_check_name(suite, asset, rule.name),
@@ -424,8 +443,8 @@ def _judgement(
                     metadata={
                         "observed": result.observed,
                         "candidate": judged.candidate.release,
-                        **({"partners_touched": len(result.partners)} if result.partners else {}),
-                        **({"partners_at_risk": len(result.at_risk)} if result.at_risk else {}),
+                        **({"partners_touched": result.partner_count} if result.partner_count else {}),
+                        **({"partners_at_risk": result.at_risk_count} if result.at_risk_count else {}),
                         **(set_aside if suite.suite == "quarantine" else {}),
                     },
                 )
@@ -486,12 +505,12 @@ def _release(
         pool=WRITER_POOL,
     )
     def releasing(context: AssetExecutionContext) -> Iterator[Any]:
-        with told("release", settings, context.run), writer(Places.of(settings)):
+        with told("release", settings, context.run, asked), writer(Places.of(settings)):
             run = run_of(settings, context.partition_key, asked)
             so_far = journal.of(context.run.run_id)
             candidate = so_far.candidate or read_candidate(run.places)
             # Whoever selects this step alone meets the gate all the same.
-            judged = so_far.judged or read_judged(candidate) or judge_candidate(run, candidate)
+            judged = so_far.judged or judged_for(run, candidate)
             so_far.judged = judged
             refuse_unless_good(run, judged)
             released = release_judged(run, judged, run_name=context.run.run_id)
@@ -535,9 +554,13 @@ def _tell_moment(run: Run, used: list[lake.Load]) -> None:
 
 
 @contextmanager
-def told(step: str, settings: Settings, run: dg.DagsterRun) -> Iterator[None]:
+def told(step: str, settings: Settings, run: dg.DagsterRun, asked: Options) -> Iterator[None]:
     """Keep what a step says for the alerts, with a structured event for a step that fails; the failure goes on."""
-    with overheard(settings, run.run_id, is_rehearsal=run.job_name == REHEARSAL), _failure_told(step, settings):
+    is_look_back = asked.known_at is not None
+    with (
+        overheard(settings, run.run_id, is_rehearsal=run.job_name == REHEARSAL, is_look_back=is_look_back),
+        _failure_told(step, settings),
+    ):
         yield
 
 

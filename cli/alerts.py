@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.common import Config, guarded, out, settings_of
-from pipelines.alerts import Incident, Store, close, settle
+from pipelines.alerts import Incident, Store, close, send_kept, settle
 from pipelines.alerts.delivery import Delivery, NotTaken, send
 from pipelines.alerts.findings import severity_word
 from pipelines.alerts.messages import headline, test_message
@@ -103,9 +103,12 @@ def alerts_test(
 @app.command("send")
 @guarded
 def alerts_send(config: Config = None) -> None:
-    """Tell what is due: of a run that was killed, and to targets that were down. Every run does this at its end."""
+    """Tell what is due: of a run that was killed, and to targets that were down. Every run does this at its end.
+
+    Ends with 1 when somebody could not be told, or when the incidents cannot be read or written.
+    """
     settings = settings_of(config)
-    done = settle(settings)
+    done = send_kept(settings)
     for one in done:
         out.print(_outcome(one), markup=False, soft_wrap=True)
     if not any(one.sent or one.reason for one in done):

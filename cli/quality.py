@@ -227,7 +227,7 @@ def _print_failure(result: Result) -> None:
     if result.reach:
         out.print(f"  {result.reach}", markup=False, soft_wrap=True)
     elif result.partners:
-        out.print(f"  touches {len(result.partners):,} partners, {len(result.at_risk):,} at risk", markup=False)
+        out.print(f"  touches {result.partner_count:,} partners, {result.at_risk_count:,} at risk", markup=False)
     for row in result.sample:
         out.print(f"    {row}", markup=False, soft_wrap=True)
 

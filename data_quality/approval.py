@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from data_quality.releasing import findings_of
+from data_quality.blast import EXPECTATION as BUDGET
+from data_quality.releasing import findings_of, signed
 from data_quality.report import PAGE, Beside, page
 from data_quality.verdict import VERDICT_FILE, Result, Verdict
 from pipelines.clock import now
@@ -43,7 +44,8 @@ LONGEST = 500
 class Kept:
     """A candidate that lies there, with what the gate said of it.
 
-    `verdict` is None where it was not judged, or where what lies there is not what was judged (`is_changed`).
+    `verdict` is None where it was not judged, or where what lies there is not what was judged (`is_changed`), be it the
+    candidate or the verdict itself.
     """
 
     candidate: Candidate
@@ -95,9 +97,12 @@ def find(places: Places, release_id: str) -> Kept:
 def look_at(places: Places, candidate: Candidate) -> Kept:
     """A candidate with its verdict, if that is about these very bytes."""
     path = candidate.folder / VERDICT_FILE
-    verdict = Verdict.read(path) if path.exists() else None
-    judged_at = datetime.fromtimestamp(path.stat().st_mtime, UTC) if verdict else None
-    is_changed = verdict is not None and verdict.candidate_hash != candidate.hash
+    judged_at = datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.exists() else None
+    try:
+        verdict = Verdict.read(path) if path.exists() else None
+        is_changed = verdict is not None and verdict.candidate_hash != candidate.hash
+    except InputError:
+        verdict, is_changed = None, True
     return Kept(
         candidate=candidate,
         verdict=None if is_changed else verdict,
@@ -119,7 +124,12 @@ def obstacle(places: Places, one: Kept, *, out_of_order: bool = False) -> str:
         return "it was not judged; run again"
     if one.verdict.is_released:
         return "the gate has nothing against it, it needs no approval; `segments run` releases it"
-    unknown = [result.name for result in one.refusing if result.raised or result.suite == "gate"]
+    # The gate asks about itself whether it could ask; only its budget of decisions at risk is about the data.
+    unknown = [
+        result.name
+        for result in one.refusing
+        if result.raised or (result.suite == "gate" and result.expectation != BUDGET)
+    ]
     if unknown or not one.refusing:
         listed = ", ".join(unknown) or "nothing was asked"
         return (
@@ -256,4 +266,5 @@ def _beside(places: Places, candidate: Candidate, approval: Approval) -> Beside:
         candidate=candidate.release,
         known_at=candidate.known_at,
         kept=str(manifest["release"]) if manifest else None,
+        approved=signed(approval),
     )

@@ -15,6 +15,7 @@ import duckdb
 
 from data_quality.touched import DECLARED, ENTITIES
 from pipelines.compiled import Node, Project, compiled, rebuild
+from pipelines.release import SCRATCH
 from pipelines.shape import Run
 from pipelines.warehouse import connect, literal, quoted
 
@@ -220,8 +221,12 @@ def _lay_what_rests(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def moved_levels(con: duckdb.DuckDBPyConnection, project: Project) -> set[str]:
-    """The partners whose level of the run's quarter differs from the candidate's at one of the two ends, by id."""
+def moved_levels(con: duckdb.DuckDBPyConnection, project: Project, folder: Path) -> set[str]:
+    """The partners whose level of the run's quarter differs from the candidate's at one of the two ends, by id.
+
+    The scratch file lies in `folder` for as long as it takes: it may grow as large as the warehouse, and temporary
+    folders of a machine are often kept in memory.
+    """
     if not con.execute("select 1 from ends where bad is distinct from good limit 1").fetchall():
         return set()
     nodes = _up_to(project, LEVELS)
@@ -234,8 +239,8 @@ def moved_levels(con: duckdb.DuckDBPyConnection, project: Project) -> set[str]:
     )
     today = _levels(con, levels)
     moved: set[str] = set()
-    with tempfile.TemporaryDirectory(prefix="segments-blast-") as folder:
-        scratch = Path(folder) / "scratch.duckdb"
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder) as own:
+        scratch = Path(own) / "scratch.duckdb"
         con.execute(f"attach {literal(scratch)} as scratch")
         for schema, table in sorted(read - built):
             con.execute(f"create schema if not exists scratch.{quoted(schema)}")

@@ -13,14 +13,17 @@ exceeding it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import duckdb
 
 from data_quality.believable import lay_ends, moved_levels, project_as_built
 from data_quality.gate import DATABASE
 from data_quality.masking import without_mail
 from data_quality.suite import read_suites
 from data_quality.touched import Failure, Trace, in_short
-from data_quality.verdict import Result, Verdict
+from data_quality.verdict import LISTED, Result, Verdict
 from pipelines.events import emit
 from pipelines.release import Candidate
 from pipelines.shape import Run
@@ -31,6 +34,14 @@ NAMED = 5
 """So many partner numbers stand in a sentence."""
 
 
+@dataclass(frozen=True)
+class Together:
+    """The partners that all failures together put at risk: how many, and the numbers of the first of them."""
+
+    count: int = 0
+    at_risk: tuple[str, ...] = ()
+
+
 def measure(run: Run, candidate: Candidate, verdict: Verdict) -> Verdict:
     """The verdict with the partners that its failures touch and put at risk, and with the budget of those at risk.
 
@@ -39,24 +50,22 @@ def measure(run: Run, candidate: Candidate, verdict: Verdict) -> Verdict:
     budget = run.settings.quality.max_decisions_at_risk
     failed = [result for result in verdict.results if _is_weighed(result)]
     results = [result for result in verdict.results if not _is_weighed(result)]
-    at_risk: set[str] = set()
+    together = Together()
     problems: list[str] = []
     if failed:
         try:
-            for failure in _weighed(run, candidate, failed):
-                results.append(_told(failure))
-                at_risk |= set(failure.at_risk)
-                if failure.problem:
-                    problems.append(failure.problem)
+            failures, together = _weighed(run, candidate, failed)
+            results += [_told(failure) for failure in failures]
+            problems = [failure.problem for failure in failures if failure.problem]
         except Exception as error:  # noqa: BLE001 - the verdict stands without it; a budget counts it as exceeded
             problem = in_short(error)
-            problems, at_risk = [problem], set()
+            problems, together = [problem], Together()
             results = [result for result in verdict.results if not _is_weighed(result)]
             words = f"the partners it touches could not be computed ({problem})"
             results += [result.model_copy(update={"reach": words}) for result in failed]
             emit("blast_failed", words, level=logging.ERROR, candidate=candidate.release)
     if budget is not None:
-        results.append(_within(budget, sorted(at_risk), problems))
+        results.append(_within(budget, together, problems))
     return Verdict.of(verdict.candidate_hash, verdict.parameters, results)
 
 
@@ -64,23 +73,25 @@ def _is_weighed(result: Result) -> bool:
     return not result.success and (result.raised or result.severity != "info")
 
 
-def _within(budget: int, at_risk: Sequence[str], problems: Sequence[str]) -> Result:
+def _within(budget: int, together: Together, problems: Sequence[str]) -> Result:
     """The budget of decisions at risk as one expectation more. What could not be computed counts as exceeding it."""
     says = f"at most {budget:,} decisions may be at risk (quality.max_decisions_at_risk)"
     if problems:
         says = f"{says}, and how many are could not be computed: {problems[0]}"
-    elif len(at_risk) > budget:
-        says = f"{says}; the levels of {_named(at_risk)} could differ by what failed"
+    elif together.count > budget:
+        says = f"{says}; the levels of {_named(together.at_risk, together.count)} could differ by what failed"
     return Result(
         suite=SUITE,
         table="partner_segments",
         expectation=EXPECTATION,
         severity="critical",
-        success=not problems and len(at_risk) <= budget,
-        observed="unknown" if problems else f"{len(at_risk):,} at risk",
-        unexpected_count=None if problems else len(at_risk),
+        success=not problems and together.count <= budget,
+        raised=bool(problems),
+        observed="unknown" if problems else f"{together.count:,} at risk",
+        unexpected_count=None if problems else together.count,
         says=says,
-        at_risk=tuple(at_risk),
+        at_risk=together.at_risk,
+        at_risk_count=together.count,
     )
 
 
@@ -88,24 +99,31 @@ def _told(failure: Failure) -> Result:
     if failure.problem:
         words = f"the partners it touches could not be computed ({failure.problem})"
     else:
-        words = f"touches {_named(failure.partners)}" + (f", as {failure.why_all}" if failure.why_all else "")
+        words = f"touches {_named(failure.partners, failure.partner_count)}"
+        words += f", as {failure.why_all}" if failure.why_all else ""
         if failure.at_risk:
-            words += f"; the level of {_named(failure.at_risk)} could differ"
+            words += f"; the level of {_named(failure.at_risk, failure.at_risk_count)} could differ"
         elif failure.partners:
             words += "; no level could differ by it" if failure.is_input else "; no level is computed from it"
     return failure.result.model_copy(
-        update={"partners": tuple(failure.partners), "at_risk": tuple(failure.at_risk), "reach": words}
+        update={
+            "partners": failure.partners,
+            "partner_count": failure.partner_count,
+            "at_risk": failure.at_risk,
+            "at_risk_count": failure.at_risk_count,
+            "reach": words,
+        }
     )
 
 
-def _named(numbers: Sequence[str]) -> str:
-    if not numbers:
+def _named(numbers: Sequence[str], count: int) -> str:
+    if not count:
         return "no partner"
-    more = f" and {len(numbers) - NAMED:,} more" if len(numbers) > NAMED else ""
-    return f"{len(numbers):,} partner{'s' if len(numbers) > 1 else ''} ({', '.join(numbers[:NAMED])}{more})"
+    more = f" and {count - NAMED:,} more" if count > NAMED else ""
+    return f"{count:,} partner{'s' if count > 1 else ''} ({', '.join(numbers[:NAMED])}{more})"
 
 
-def _weighed(run: Run, candidate: Candidate, failed: Sequence[Result]) -> list[Failure]:
+def _weighed(run: Run, candidate: Candidate, failed: Sequence[Result]) -> tuple[list[Failure], Together]:
     suites = {suite.suite: suite for suite in read_suites()}
     failures = [Failure(number, result, suites.get(result.suite)) for number, result in enumerate(failed, 1)]
     project = project_as_built(run)
@@ -121,18 +139,68 @@ def _weighed(run: Run, candidate: Candidate, failed: Sequence[Result]) -> list[F
             con.execute(f"attach {literal(run.places.released_file)} as previous (read_only)")
             previous = "previous"
         lay_ends(con, previous)
-        moved = moved_levels(con, project)
-        # A partner whose record was set aside is on no roster: its level is gone, and its own number names it.
-        lost = dict(con.execute("select partner_id, any_value(number) from lost group by partner_id").fetchall())
-        numbers = dict(con.execute("select partner_id, partner_number from identity.partners").fetchall()) | lost
-        doubted = set(con.execute("select distinct failure, partner_id from doubts").fetchall())
-        touched = con.execute(
-            "select failure, partner_id from touched union select failure, partner_id from lost order by all"
-        ).fetchall()
+        moved = moved_levels(con, project, run.places.state)
+        return failures, tell_reach(con, failures, moved)
+
+
+def tell_reach(con: duckdb.DuckDBPyConnection, failures: Sequence[Failure], moved: Collection[str]) -> Together:
+    """Tell every failure whom it touches and puts at risk, of what a trace left behind; `moved` are ids of partners.
+
+    The numbers are counted where they lie: many failures may touch everybody each.
+    """
+    con.execute("create or replace temp table moved as select unnest(cast(? as varchar[])) as partner_id", [[*moved]])
+    con.execute(
+        """
+        create or replace temp table reach as
+        with gone as (
+            -- A partner whose record was set aside is on no roster: its level is gone, and its own number names it.
+            select partner_id, any_value(number) as number from lost group by partner_id
+        ),
+
+        roster as (
+            select
+                coalesce(g.partner_id, p.partner_id) as partner_id, coalesce(g.number, p.partner_number) as number,
+                g.partner_id is not null as is_gone
+            from identity.partners as p
+            full outer join gone as g on p.partner_id = g.partner_id
+        ),
+
+        pairs as (
+            select failure, partner_id from touched
+            union
+            select failure, partner_id from lost
+        ),
+
+        doubted as (
+            select distinct failure, partner_id from doubts
+        )
+
+        select
+            p.failure, r.number, bool_or(d.partner_id is not null) as is_doubted,
+            bool_or(r.is_gone or (m.partner_id is not null and d.partner_id is not null)) as is_at_risk
+        from pairs as p
+        inner join roster as r on p.partner_id = r.partner_id
+        left join doubted as d on p.failure = d.failure and p.partner_id = d.partner_id
+        left join moved as m on p.partner_id = m.partner_id
+        group by p.failure, r.number
+        """
+    )
+    risky = "filter (where is_at_risk)"
+    rows = con.execute(
+        f"select failure, count(*), min(number, {LISTED}), count(*) {risky}, min(number, {LISTED}) {risky}, "
+        "bool_or(is_doubted or is_at_risk) from reach group by failure"
+    ).fetchall()
+    told = {row[0]: row[1:] for row in rows}
     for failure in failures:
-        mine = {partner_id for number, partner_id in touched if number == failure.number and partner_id in numbers}
-        differs = {one for one in mine if one in lost or (one in moved and (failure.number, one) in doubted)}
-        failure.is_input = any((failure.number, one) in doubted for one in mine) or bool(differs)
-        failure.partners = sorted({without_mail(numbers[one]) for one in mine})
-        failure.at_risk = sorted({without_mail(numbers[one]) for one in differs})
-    return failures
+        count, listed, at_risk_count, at_risk, is_input = told.get(failure.number, (0, (), 0, (), False))
+        failure.partner_count, failure.partners = count, _shown(listed)
+        failure.at_risk_count, failure.at_risk, failure.is_input = at_risk_count, _shown(at_risk), is_input
+    ((count, listed),) = con.execute(
+        f"select count(*), min(number, {LISTED}) from (select distinct number from reach where is_at_risk)"
+    ).fetchall()
+    return Together(count, _shown(listed))
+
+
+def _shown(numbers: Sequence[str] | None) -> tuple[str, ...]:
+    """Partner numbers as they may be written down; None: there are none."""
+    return tuple(without_mail(number) for number in numbers or ())

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from data_quality.suite import Severity
 from data_quality.verdict import VERDICT_FILE, Result, Verdict
 from pipelines.clock import now
+from pipelines.errors import InputError
 from pipelines.release import Candidate
 from pipelines.warehouse import Places
 
@@ -71,8 +72,8 @@ class Failure(_Line):
             refuses=result.refuses,
             observed=result.observed,
             unexpected_count=result.unexpected_count,
-            partners=len(result.partners) if result.reach else None,
-            at_risk=len(result.at_risk) if result.reach else None,
+            partners=result.partner_count if result.reach else None,
+            at_risk=result.at_risk_count if result.reach else None,
         )
 
 
@@ -155,18 +156,22 @@ def fate(places: Places, judgement: Judgement) -> Fate:
     folder = places.released / "releases" / judgement.quarter / judgement.candidate
     if not (folder / "manifest.json").exists():
         return unreleased
-    verdict = folder / VERDICT_FILE
-    # Releases made before they kept their verdict were let out by a good one only.
-    speaks = (
-        outcome_of(Verdict.read(verdict)) == judgement.outcome_sha256
-        if verdict.exists()
-        else judgement.decision == "release"
-    )
-    if not speaks:
+    if not _speaks(folder / VERDICT_FILE, judgement):
         return unreleased
     if judgement.decision == "refuse":
         return "approved"
     return "current" if places.current.resolve() == folder.resolve() else "released"
+
+
+def _speaks(verdict: Path, judgement: Judgement) -> bool:
+    """Whether a release went out on this very judgement; a verdict that cannot be read says so of none."""
+    if not verdict.exists():
+        # Releases made before they kept their verdict were let out by a good one only.
+        return judgement.decision == "release"
+    try:
+        return outcome_of(Verdict.read(verdict)) == judgement.outcome_sha256
+    except InputError:
+        return False
 
 
 def standing(places: Places, judgement: Judgement, rule: str) -> Failure | bool | None:

@@ -13,16 +13,17 @@ from dataclasses import dataclass
 
 from data_quality.blast import measure
 from data_quality.gate import judge
-from data_quality.parameters import PARAMETERS
+from data_quality.parameters import PARAMETERS, as_words
 from data_quality.quarantine import glance
 from data_quality.record import fate, read_record, remember
 from data_quality.report import PAGE, Beside, page, write_page
 from data_quality.verdict import VERDICT_FILE, Verdict
 from pipelines.connector import Instance
-from pipelines.errors import GateRefused
+from pipelines.errors import GateRefused, InputError
 from pipelines.events import emit
 from pipelines.lake import REJECTED_TABLE
 from pipelines.release import (
+    Approval,
     Candidate,
     Released,
     approval_of,
@@ -36,7 +37,7 @@ from pipelines.warehouse import Places
 SHOWN = 12
 """So many of the last judgements stand on the page."""
 TOLD_PARTNERS = 20
-"""So many partner numbers go with an event; the verdict has them all."""
+"""So many partner numbers go with an event; the verdict has more of them."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def judge_candidate(run: Run, candidate: Candidate, *, in_partners: bool = True)
     blast_seconds = time.perf_counter() - started - asked
     verdict.write(candidate.folder / VERDICT_FILE)
     remember(run.places, candidate, verdict)
-    write_page(verdict, run.places.reports / PAGE, _beside(run.places, candidate))
+    write_page(verdict, run.places.reports / PAGE, _beside(run.places, candidate, verdict))
     seconds = time.perf_counter() - started
     failed = list(verdict.failures())
     stands = is_approved(run.places, candidate, verdict)
@@ -89,9 +90,9 @@ def judge_candidate(run: Run, candidate: Candidate, *, in_partners: bool = True)
             refuses=result.refuses and not stands,
             sample=list(result.sample),
             partners=list(result.partners[:TOLD_PARTNERS]),
-            partner_count=len(result.partners),
+            partner_count=result.partner_count,
             at_risk=list(result.at_risk[:TOLD_PARTNERS]),
-            at_risk_count=len(result.at_risk),
+            at_risk_count=result.at_risk_count,
         )
     emit(
         "judged",
@@ -107,29 +108,61 @@ def judge_candidate(run: Run, candidate: Candidate, *, in_partners: bool = True)
     return Judged(candidate, verdict, seconds)
 
 
-def _beside(places: Places, candidate: Candidate) -> Beside:
+def _beside(places: Places, candidate: Candidate, verdict: Verdict) -> Beside:
     """What the page of a candidate that was judged just now tells besides its verdict."""
+    word = approval_of(places, candidate.release) if is_approved(places, candidate, verdict) else None
     return Beside(
         candidate=candidate.release,
         known_at=candidate.known_at,
         kept=previous_facts(places)["previous_release"],
         aside=glance(places),
         history=[(line, fate(places, line)) for line in read_record(places).judgements[:SHOWN]],
+        approved=signed(word) if word else "",
     )
+
+
+def signed(word: Approval) -> str:
+    """A person's word as a page tells it: who, when (UTC) and why."""
+    return f"{word.by}, {word.at}: {word.why}"
 
 
 def documents_of(places: Places, judged: Judged) -> dict[str, str]:
     """What is kept beside a release's tables: the verdict as it was given, and its page."""
-    return {VERDICT_FILE: judged.verdict.json_text(), PAGE: page(judged.verdict, _beside(places, judged.candidate))}
+    return {
+        VERDICT_FILE: judged.verdict.json_text(),
+        PAGE: page(judged.verdict, _beside(places, judged.candidate, judged.verdict)),
+    }
 
 
-def read_judged(candidate: Candidate) -> Judged | None:
-    """The verdict that lies beside a candidate if it is about these very bytes, else None."""
+def judged_for(run: Run, candidate: Candidate) -> Judged:
+    """A candidate of an earlier execution as a run may release it: with its verdict, judged again where that is stale.
+
+    Raises:
+        InputError: it is of another quarter than the run, or its verdict cannot be read.
+    """
+    if candidate.quarter != run.quarter.label:
+        raise InputError(
+            f"candidate {candidate.release}: is of {candidate.quarter}, but {run.quarter.label} is to be released; "
+            "nothing was released",
+            next_step=f"`segments run --quarter {run.quarter.label}` makes and judges a candidate of that quarter",
+        )
+    return read_judged(run.places, candidate) or judge_candidate(run, candidate)
+
+
+def read_judged(places: Places, candidate: Candidate) -> Judged | None:
+    """The verdict that lies beside a candidate if it still speaks, else None.
+
+    It speaks of these very bytes, and beside the release that it was compared with: that is the current one, or was
+    when the candidate became the current one itself.
+    """
     path = candidate.folder / VERDICT_FILE
     if not path.exists():
         return None
     verdict = Verdict.read(path)
-    return Judged(candidate, verdict, 0.0) if verdict.candidate_hash == candidate.hash else None
+    now_current = previous_facts(places)["previous_release"]
+    compared_with = verdict.parameters.get("previous_release")
+    is_beside = now_current == candidate.release or compared_with == as_words(now_current)
+    return Judged(candidate, verdict, 0.0) if is_beside and verdict.candidate_hash == candidate.hash else None
 
 
 def is_approved(places: Places, candidate: Candidate, verdict: Verdict) -> bool:

@@ -43,7 +43,7 @@ td.w { white-space: nowrap; }
 
 PAGE = "verdict.html"
 _NAMED = 25
-"""So many partners are named; the verdict file has all of them."""
+"""So many partners are named; the verdict file has more of them."""
 
 
 @dataclass(frozen=True)
@@ -147,15 +147,21 @@ def _partners(failures: Iterable[Result]) -> list[str]:
     rows = [
         (
             ("", f"{result.suite}.{result.expectation}".replace("_", " ")),
-            ("n", f"{len(result.partners):,}"),
-            ("n", f"{len(result.at_risk):,}"),
-            ("", _some(result.at_risk or result.partners)),
+            ("n", f"{result.partner_count:,}"),
+            ("n", f"{result.at_risk_count:,}"),
+            (
+                "",
+                _some(result.at_risk, result.at_risk_count)
+                if result.at_risk
+                else _some(result.partners, result.partner_count),
+            ),
         )
         for result in reaching
     ]
-    touched = {partner for result in reaching for partner in result.partners}
-    risky = {partner for result in reaching for partner in result.at_risk}
-    together = f"{_number(len(touched), 'partner')} touched, the level of {len(risky):,} could differ"
+    touched = _together([(result.partners, result.partner_count) for result in reaching])
+    risky = _together([(result.at_risk, result.at_risk_count) for result in reaching])
+    noun = "partner" if touched == "1" else "partners"
+    together = f"{touched} {noun} touched, the level of {risky} could differ"
     heads = (
         ("", "expectation"),
         ("n", "touched"),
@@ -245,9 +251,17 @@ def _table(heads: Sequence[Cell], rows: Sequence[Sequence[Cell]]) -> list[str]:
     return ['<div class="wide"><table>', *top, *(cells(row, "td") for row in rows), "</table></div>"]
 
 
-def _some(names: Sequence[str]) -> str:
+def _some(names: Sequence[str], count: int) -> str:
     shown = ", ".join(names[:_NAMED])
-    return f"{shown} and {len(names) - _NAMED:,} more" if len(names) > _NAMED else shown
+    return f"{shown} and {count - _NAMED:,} more" if count > _NAMED else shown
+
+
+def _together(lists: Sequence[tuple[Sequence[str], int]]) -> str:
+    """How many partners several lists name together; at least so many where one of them is cut short."""
+    union = len({partner for listed, _ in lists for partner in listed})
+    is_cut = any(count > len(listed) for listed, count in lists)
+    most = max(union, *(count for _, count in lists))
+    return f"at least {most:,}" if is_cut else f"{union:,}"
 
 
 def _number(count: int, noun: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import duckdb
@@ -141,8 +141,12 @@ class Failure:
     """Why nobody could tell whom it touches."""
     is_input: bool = False
     """Whether levels rest on what it is about."""
-    partners: list[str] = field(default_factory=list)
-    at_risk: list[str] = field(default_factory=list)
+    partners: tuple[str, ...] = ()
+    """Numbers of those it touches, the first of them; `partner_count` are all."""
+    partner_count: int = 0
+    at_risk: tuple[str, ...] = ()
+    """Numbers of those whose level could differ, the first of them; `at_risk_count` are all."""
+    at_risk_count: int = 0
 
 
 class Trace:
@@ -414,21 +418,20 @@ class Trace:
                 f"and k.entity = {literal(entity)})"
             )  # fmt: skip
             asked = f"select distinct x.partner_id from identity.partner_links as x where x.source = {literal(source)}"
-            ids = [row[0] for row in self.con.execute(f"{asked} {known}").fetchall()] if source else []
-            # Where nobody is known to the source any more, nobody can say whom it knew.
-            ids = ids or ([row[0] for row in self.con.execute(asked).fetchall()] if source else [])
-            if not ids:
+            self.con.execute(f"create or replace temp table resting as {asked} {known}")
+            if known and not self._counts("select count(*) from resting"):
+                # Where nobody is known to have such a thing any more, nobody can say of whom the source knew it.
+                self.con.execute(f"create or replace temp table resting as {asked}")
+            if not self._counts("select count(*) from resting"):
                 self._everybody(failure, why, entity or "")
                 continue
             kind = next((one.kind for one in self.run.sources if one.name == source), None)
             about = entity or (f"kind:{kind}" if kind else "")
-            listed = ", ".join(literal(one) for one in ids)
+            among = "where x.partner_id in (select partner_id from resting)"
             self.con.execute(
-                "insert into touched select ?, x.partner_id from identity.partners as x "
-                f"where x.partner_id in ({listed})",
-                [failure.number],
+                f"insert into touched select ?, x.partner_id from identity.partners as x {among}", [failure.number]
             )
-            self._doubt(failure, about, f"where x.partner_id in ({listed})")
+            self._doubt(failure, about, among)
 
     def _everybody(self, failure: Failure, why: str, about: str | None) -> None:
         """Everybody on the roster; `about` is the entity that is in doubt, '' every metric, None no input at all."""

@@ -10,15 +10,17 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from data_quality.suite import Severity
 from pipelines.errors import InputError
 
 VERDICT_FILE = "verdict.json"
 """Name of the file beside a candidate, and beside the tables of a release."""
+LISTED = 200
+"""So many partner numbers stand in a result; a failure may touch a hundred thousand, and there may be many failures."""
 
 
 class Result(BaseModel):
@@ -40,11 +42,28 @@ class Result(BaseModel):
     sql: str = ""
     """Statement that shows the failure again, with the two files attached as `warehouse` (in use) and `candidate`."""
     partners: tuple[str, ...] = ()
-    """Numbers of the partners that the failure touches (`blast.py`)."""
+    """Numbers of partners that the failure touches, the first `LISTED` of them (`blast.py`)."""
+    partner_count: int = 0
+    """How many it touches."""
     at_risk: tuple[str, ...] = ()
-    """Those of them whose level could differ."""
+    """Numbers of those whose level could differ, the first `LISTED` of them."""
+    at_risk_count: int = 0
+    """How many these are."""
     reach: str = ""
     """Both in words; or why nobody could tell."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _counts_what_it_lists(cls, told: Any) -> Any:
+        """Where nobody counted, the list is all there is."""
+        if not isinstance(told, dict):
+            return told
+        counted = {
+            count: len(told[listed])
+            for listed, count in (("partners", "partner_count"), ("at_risk", "at_risk_count"))
+            if isinstance(told.get(listed), list | tuple)
+        }
+        return {**counted, **told}
 
     @property
     def name(self) -> str:

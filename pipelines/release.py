@@ -59,6 +59,8 @@ _FILE, _FACTS, _MANIFEST, _NEWEST = "segments.duckdb", "candidate.json", "manife
 # How many candidates stay on disk: the one at hand and some refused ones to look into. The newest refused one of each
 # quarter stays besides, as a person may still approve it.
 _KEPT_CANDIDATES = 5
+SCRATCH = ".scratch-"
+"""A folder of the state that begins so belongs to one step under the writing seat; leftovers of it are removed."""
 # What the gate wrote beside a candidate (data_quality/releasing.py); only its decision is read here.
 _VERDICT = "verdict.json"
 # How many releases of the chain `data_quality_results` speaks of: 25 years of quarters, or 100 days of daily ones.
@@ -128,7 +130,8 @@ class Released:
 def build_candidate(places: Places, *, policy_hash: str) -> Candidate:
     """Lay the marts down as a candidate folder; the same inputs give the same candidate, byte for byte.
 
-    The release id is a hash of the content: policy, inputs and tables, never of when or how often something ran.
+    The release id is a hash of the content: policy, inputs and tables, never of when or how often something ran. Older
+    candidates go: where nothing is released for long, as when runs are rehearsals or refused, they would pile up.
     """
     with connect(places.warehouse, read_only=True) as con:
         context = con.execute(
@@ -192,6 +195,7 @@ def build_candidate(places: Places, *, policy_hash: str) -> Candidate:
     pointer = places.candidates / ".newest.tmp"
     pointer.write_text(release, encoding="utf-8")
     os.replace(pointer, places.candidates / _NEWEST)
+    _sweep(places, folder)
     emit("candidate_built", f"candidate {release}", candidate=release, tables=len(tables))
     return Candidate(**facts, folder=folder)
 
@@ -676,7 +680,7 @@ def _sweep(places: Places, at_hand: Path) -> None:
     """Remove what killed runs left behind and candidates nobody will look at again; never the one at hand."""
     for folder in (places.released / "releases").glob("*/.*.tmp"):
         shutil.rmtree(folder, ignore_errors=True)
-    for leftover in places.candidates.glob(".*.tmp"):
+    for leftover in [*places.candidates.glob(".*.tmp"), *places.state.glob(f"{SCRATCH}*")]:
         shutil.rmtree(leftover, ignore_errors=True)
     kept = sorted((x for x in places.candidates.iterdir() if x.is_dir()), key=lambda x: x.stat().st_mtime, reverse=True)
     waiting: set[str] = set()

@@ -156,8 +156,14 @@ def lay_inputs(run: Run) -> list[Load]:
 def _changes_since_release(run: Run) -> list[dict[str, Any]]:
     """What changed in the sources since the loads that the current release rests on."""
     manifest = current(run.places)
-    known_at = datetime.fromisoformat(manifest["chain"][-1]["known_at"]).replace(tzinfo=UTC) if manifest else None
-    return load_changes(run.places.lake, run.sources, known_at=run.known_at, since=known_at)
+    inputs = manifest["inputs"] if manifest else []
+    return load_changes(
+        run.places.lake,
+        run.sources,
+        known_at=run.known_at,
+        rests_on={(load["source"], load["table"], load["load_id"]) for load in inputs},
+        since=datetime.fromisoformat(manifest["chain"][-1]["known_at"]).replace(tzinfo=UTC) if manifest else None,
+    )
 
 
 def _deployment_rows(

@@ -128,7 +128,7 @@ def connect(path: Path, *, read_only: bool = False, wait_seconds: float = 120.0)
     started, told = time.monotonic(), False
     while True:
         try:
-            return duckdb.connect(str(path), read_only=read_only, config=dict(_CONFIG))
+            return _quiet(duckdb.connect(str(path), read_only=read_only, config=dict(_CONFIG)))
         except duckdb.IOException as problem:
             if "lock" not in str(problem):
                 raise
@@ -146,7 +146,13 @@ def connect(path: Path, *, read_only: bool = False, wait_seconds: float = 120.0)
 
 def memory() -> duckdb.DuckDBPyConnection:
     """A scratch database in memory."""
-    return duckdb.connect(":memory:", config=dict(_CONFIG))
+    return _quiet(duckdb.connect(":memory:", config=dict(_CONFIG)))
+
+
+def _quiet(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Without the bar that DuckDB draws into any log when a statement takes over two seconds."""
+    con.execute("set enable_progress_bar = false")
+    return con
 
 
 @contextmanager

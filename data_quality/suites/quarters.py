@@ -1,6 +1,29 @@
 """quarters: what must be true of the newest quarter beside the four before it, source by source."""
 
-from data_quality.promise import critical, never_null, no_rows, suite, warning
+from __future__ import annotations
+
+from data_quality.promise import Promise, critical, never_null, no_rows, suite, warning
+
+
+def _middle_stays(asked: str) -> Promise:
+    """The middle value of the newest quarter is near that of the four before, each of which has enough rows.
+
+    Of one currency at a time: where a company comes to sell in yen, nothing has changed its unit.
+    """
+    return no_rows(f"""
+        select entity, source, currency, newest_median, usual_median from (
+          select entity, source, currency, median(value) filter (where months_ago < 3) as newest_median,
+            median(value) filter (where months_ago between 3 and 14) as usual_median,
+            least(count(value) filter (where months_ago < 3),
+              count(value) filter (where months_ago between 3 and 5),
+              count(value) filter (where months_ago between 6 and 8),
+              count(value) filter (where months_ago between 9 and 11),
+              count(value) filter (where months_ago between 12 and 14)) as least_count
+          from {{judged}} where {asked} group by entity, source, currency)
+        where least_count >= {{min_history_rows}} and usual_median > 0
+          and newest_median not between usual_median / {{max_unit_factor}} and usual_median * {{max_unit_factor}}
+    """)
+
 
 SUITE = suite(
     "quarters",
@@ -23,9 +46,12 @@ SUITE = suite(
         critical(
             "something_happened",
             "deals are known, but nothing happened in five quarters, neither a deal won nor anything else",
+            # A company that has not won its first deal yet has nothing to show, and nothing is wrong with that.
             no_rows("""
                 select source, 0 as row_count from deployment.capabilities
                 where entity = 'opportunities' and not exists (select 1 from {judged})
+                  and (not exists (select 1 from conformed.opportunities)
+                    or exists (select 1 from conformed.opportunities where is_won and not is_deleted and not is_test))
             """),
         ),
         critical("source_is_named", "rows do not say which source they come from", never_null("source")),
@@ -84,19 +110,15 @@ SUITE = suite(
         ),
         critical(
             "amounts_keep_their_unit",
+            "the middle deal of {quarter} is more than {max_unit_factor} times that of the four quarters before, or "
+            "less than the inverse; was the unit changed? {sample}",
+            _middle_stays("entity = 'opportunities'"),
+        ),
+        warning(
+            "other_amounts_keep_their_unit",
             "the middle amount, length or score of {quarter} is more than {max_unit_factor} times that of the four "
-            "quarters before, or less than the inverse; was the unit changed? {sample}",
-            no_rows("""
-                select entity, source, newest_median, usual_median from (
-                  select entity, source, median(value) filter (where months_ago < 3) as newest_median,
-                    median(value) filter (where months_ago between 3 and 14) as usual_median,
-                    count(value) filter (where months_ago < 3) as newest_count,
-                    count(value) filter (where months_ago between 3 and 14) as usual_count
-                  from {judged} group by entity, source)
-                where least(newest_count, usual_count) >= {min_history_rows} and usual_median > 0
-                  and newest_median not between usual_median / {max_unit_factor}
-                    and usual_median * {max_unit_factor}
-            """),
+            "quarters before, or less than the inverse: {sample}; was the unit changed?",
+            _middle_stays("entity <> 'opportunities'"),
         ),
         warning(
             "partners_of_the_quarter_are_there",

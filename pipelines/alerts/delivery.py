@@ -52,6 +52,7 @@ def deliver(settings: Settings, store: Store, *, longest: float = LONGEST) -> li
 
     Raises:
         Busy: another process is telling them and does not come to an end.
+        SegmentsError: the incidents cannot be read or written.
     """
     if not settings.alerts:
         return []

@@ -36,7 +36,7 @@ _KINDS: tuple[tuple[AlertKind, str], ...] = (
 )
 # Keys of rows. Any other value of a sample may be personal and stays in the verdict.
 _KEY = re.compile(
-    r"(?!.*(?:phone|fax|mail|person|contact|user|login))"
+    r"(?!.*(?:phone|fax|mail|person|contact|user|login|owner|manager))"
     r"(?:source|table_name|column_name|entity|quarter|ladder|policy|version|metric|criterion|level|action|reason|rule|currency|row|key|"
     r"id|mode|(?:\w+_)?(?:id|number|date|at|quarter|rows|share|count|read|load|loaded))"
 )
@@ -61,6 +61,8 @@ class Report:
     """The last step (its place in `STEPS`) that is behind the run for certain."""
     is_judged: bool = False
     is_released: bool = False
+    is_damaged: bool = False
+    """A part of what the run said is lost. It may have been trouble, so nothing is proved right by the rest."""
     known_at: str = ""
     """Moment to ask a run for that shall see the same; "" when nothing is known to rest on one."""
 
@@ -70,7 +72,7 @@ class Report:
         A run that stopped early proves nothing about the steps it did not reach, one for an earlier quarter nothing
         about a later one.
         """
-        if incident.key in {finding.key for finding in self.findings}:
+        if self.is_damaged or incident.key in {finding.key for finding in self.findings}:
             return ""
         match incident.until:
             case "read" if incident.source in self.read:
@@ -119,7 +121,7 @@ def report_of(lines: Sequence[Line], *, died: bool = False) -> Report:
                 report.is_judged = False
                 report.known_at = _asked_for(fields.get("known_at") or fields.get("newest"))
             case "table_landed":
-                report.read.add(fields["source"])
+                report.read.add(fields.get("source", ""))
             case "expectation_failed":
                 judged += _of_expectation(line)
             case "judged":
@@ -135,6 +137,8 @@ def report_of(lines: Sequence[Line], *, died: bool = False) -> Report:
                     report.announcements.append(_release(line))
             case "run_failed":
                 failed.append(line)
+            case "line_damaged":
+                report.is_damaged = True
             case "run_ended":
                 report.outcome = fields.get("outcome", "unknown")
             case _:
@@ -296,12 +300,14 @@ def _failures(report: Report, failed: Sequence[Line], lines: Sequence[Line]) -> 
 
 
 def _once(findings: Iterable[Finding]) -> list[Finding]:
-    """One finding per key, the worst; several failures of one expectation keep all their keys."""
+    """One finding per key, the worst; columns that are gone are all of them, however often the run said so."""
     by_key: dict[str, Finding] = {}
     for finding in findings:
-        there = by_key.get(finding.key)
-        if there is None or RANK[finding.severity] > RANK[there.severity]:
-            by_key[finding.key] = finding
+        there = by_key.get(finding.key, finding)
+        kept = finding if RANK[finding.severity] > RANK[there.severity] else there
+        if COLUMNS == finding.until == there.until:
+            kept.columns = list(dict.fromkeys([*there.columns, *finding.columns]))
+        by_key[finding.key] = kept
     return list(by_key.values())
 
 

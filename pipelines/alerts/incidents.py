@@ -8,9 +8,10 @@ gets its messages from whichever run comes next.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipelines.clock import now
-from pipelines.errors import Busy, ConfigError
+from pipelines.errors import Busy, ConfigError, SegmentsError
+from pipelines.events import emit
 from pipelines.settings import AlertKind, AlertTarget, Severity
 from pipelines.warehouse import Places
 
@@ -87,6 +89,9 @@ class Told(BaseModel):
 class Incident(Finding):
     """A finding that lasts: since when, in how many runs, who was told."""
 
+    # A book of a later version may say more: what it says of trouble counts all the same.
+    model_config = ConfigDict(extra="ignore")
+
     opened_at: datetime
     last_seen: datetime
     runs: int = 1
@@ -108,7 +113,7 @@ class Incident(Finding):
 class Book(BaseModel):
     """All incidents of a deployment."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="ignore")
 
     open: dict[str, Incident] = Field(default_factory=dict)
     closed: list[Incident] = Field(default_factory=list)
@@ -131,6 +136,9 @@ class Book(BaseModel):
                 # A rehearsal that is refused too does not make a refused release any less.
                 finding = finding.model_copy(update={"until": incident.until, "severity": incident.severity})
             fresh = finding.model_dump(exclude={"severity"})
+            if incident.until == finding.until == "columns":
+                # What went earlier and is not back is still gone.
+                fresh["columns"] = list(dict.fromkeys([*incident.columns, *finding.columns]))
             if RANK[finding.severity] > RANK[incident.severity]:
                 incident.was = incident.severity
             incident = incident.model_copy(
@@ -176,6 +184,13 @@ class Book(BaseModel):
             if why := is_over(incident):
                 self.close(key, by, why, moment=moment)
 
+    def give_back(self, columns: Mapping[str, Collection[str]]) -> None:
+        """Columns, by source.table, that are there again: an incident waits only for the others."""
+        for incident in self.open.values():
+            if incident.until == "columns":
+                back = columns.get(incident.place, ())
+                incident.columns = [name for name in incident.columns if name not in back]
+
     def _file_away(self, incident: Incident) -> None:
         self.closed.append(incident)
         waiting = [one for one in self.closed[:-_CLOSED_KEPT] if one.due]
@@ -216,15 +231,26 @@ class Store:
         return self.folder / "runs"
 
     def read(self) -> Book:
-        """The book as it stands; an unreadable one is put aside and a new one begun, so that alerts go on."""
-        path = self.folder / _FILE
+        """The book as it stands; a damaged one is put aside and a new one begun, so that alerts go on.
+
+        Raises:
+            SegmentsError: the file cannot be read.
+            Busy: it is damaged, and another process kept it for half a minute.
+        """
         try:
-            return Book.model_validate_json(path.read_bytes())
+            return self._load()
+        except ValidationError:
+            with self.changing() as book:
+                return book
+
+    def _load(self) -> Book:
+        """Raises `ValidationError` for a file that is no book."""
+        try:
+            return Book.model_validate_json((self.folder / _FILE).read_bytes())
         except FileNotFoundError:
             return Book()
-        except ValidationError:
-            path.replace(path.with_name(f"{_FILE}.damaged"))
-            return Book()
+        except OSError as problem:
+            raise _no_access(self.folder, "read", problem) from None
 
     @contextmanager
     def changing(self) -> Iterator[Book]:
@@ -232,19 +258,49 @@ class Store:
 
         Raises:
             Busy: another process kept it for half a minute.
+            SegmentsError: it cannot be read or written.
         """
         with locked(self.folder / _LOCK, seconds=30):
-            book = self.read()
+            try:
+                book = self._load()
+            except ValidationError:
+                book = self._begin_anew()
             yield book
             self._write(book)
 
+    def _begin_anew(self) -> Book:
+        """Put a damaged book aside; only under the lock, as another process may just have written a good one."""
+        path = self.folder / _FILE
+        aside = path.with_name(f"{_FILE}.{now():%Y%m%dT%H%M%S}-{os.urandom(3).hex()}.damaged")
+        try:
+            path.replace(aside)
+        except OSError as trouble:
+            raise _no_access(self.folder, "written", trouble) from None
+        emit(
+            "alert_trouble",
+            f"alerts: {path} is damaged and was put aside as {aside.name}; "
+            "a new one is begun, what is still wrong will be told again",
+            level=logging.WARNING,
+        )
+        return Book()
+
     def _write(self, book: Book) -> None:
         partial = self.folder / f".{_FILE}.partial"
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(book.model_dump_json(indent=1))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.folder / _FILE)
+        try:
+            with partial.open("w", encoding="utf-8") as file:
+                file.write(book.model_dump_json(indent=1))
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self.folder / _FILE)
+        except OSError as problem:
+            raise _no_access(self.folder, "written", problem) from None
+
+
+def _no_access(folder: Path, done: str, problem: OSError) -> SegmentsError:
+    return SegmentsError(
+        f"{folder}: incidents cannot be {done} there ({problem.strerror or type(problem).__name__}); nothing was told",
+        next_step="look at the folder, its rights and the space on its disk; then: segments alerts send",
+    )
 
 
 @contextmanager
@@ -253,9 +309,14 @@ def locked(path: Path, *, seconds: float) -> Iterator[None]:
 
     Raises:
         Busy: another process held it for longer than `seconds`.
+        SegmentsError: the folder cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as handle:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("a", encoding="utf-8")
+    except OSError as problem:
+        raise _no_access(path.parent, "written", problem) from None
+    with opened as handle:
         until = time.monotonic() + seconds
         while True:
             try:

@@ -22,8 +22,9 @@ from typing import Any, TextIO
 from pipelines.clock import now
 from pipelines.events import LOGGER, fields_of
 
-BEGUN, EXECUTION, ENDED = "run_begun", "execution", "run_ended"
-"""Lines of the journal's own: who runs what; a run of Dagster's that belongs to it; how it ended."""
+BEGUN, EXECUTION, ENDED, DAMAGED = "run_begun", "execution", "run_ended", "line_damaged"
+"""Lines of the journal's own: who runs what; a run of Dagster's that belongs to it; how it ended; and, made while
+reading, one that says nothing any more."""
 
 HEARD = frozenset(
     {
@@ -36,7 +37,7 @@ HEARD = frozenset(
 
 # Journals of runs that nobody asked about, because Dagster's daemon is off, do not pile up for ever.
 _KEPT = 100
-_MAIL = re.compile(r"[^\s,;=<>'\"()\\]*@[^\s,;<>'\")\\]*")
+_MAIL = re.compile(r"[^\s,;=<>'\"()]*@[^\s,;<>'\")]*")
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,15 @@ class Recorder(logging.Handler):
         self, event: str, message: str = "", level: int = logging.INFO, fields: dict[str, Any] | None = None
     ) -> None:
         """Append one line, whole."""
-        line = {"event": event, "message": message, "at": now().isoformat(), "level": level, "fields": fields or {}}
+        line = {
+            "event": event,
+            "message": without_mail(message),
+            "at": now().isoformat(),
+            "level": level,
+            "fields": _masked(fields or {}),
+        }
         try:
-            self.file.write(without_mail(json.dumps(line, default=str)) + "\n")
+            self.file.write(json.dumps(line) + "\n")
             self.file.flush()
         except OSError as problem:
             self.trouble = problem
@@ -101,15 +108,21 @@ def recorded(path: Path) -> Iterator[Recorder]:
 
 
 def read(path: Path) -> list[Line]:
-    """The lines of a journal; a last line that was cut by a kill is left out."""
+    """The lines of a journal; a last line that was cut by a kill is left out, any other is told as `DAMAGED`.
+
+    Raises:
+        OSError: the journal cannot be read.
+    """
     found = []
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    texts = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    for number, text in enumerate(texts, start=1):
         try:
             line = json.loads(text)
             moment = datetime.fromisoformat(line["at"])
-            found.append(Line(line["event"], line["message"], moment, line["level"], line["fields"]))
+            found.append(Line(line["event"], line["message"], moment, int(line["level"]), dict(line["fields"])))
         except (ValueError, KeyError, TypeError):
-            continue
+            if number < len(texts):
+                found.append(Line(DAMAGED, f"line {number} of {path.name}", now(), logging.WARNING, {}))
     return found
 
 
@@ -124,8 +137,19 @@ def is_held(path: Path) -> bool:
 
 
 def without_mail(text: str) -> str:
-    """A text without addresses of persons; JSON stays JSON."""
+    """A text without addresses of persons. For what people read, never for encoded text, where a sign may be a code."""
     return _MAIL.sub("(address hidden)", text)
+
+
+def _masked(value: Any) -> Any:
+    """A value as JSON takes it, without addresses of persons wherever they stand in it."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, dict):
+        return {without_mail(str(name)): _masked(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(one) for one in value]
+    return without_mail(value if isinstance(value, str) else str(value))
 
 
 def journals(folder: Path) -> list[Path]:

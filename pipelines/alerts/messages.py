@@ -36,6 +36,8 @@ def messages_for(target: str, book: Book, deployment: str) -> list[Message]:
     message, with a list.
     """
     due = [one for one in book.every() if target in one.due]
+    # Whoever joins messages has one trouble for all of a group: it is over when the last of them is.
+    open_here = [one for one in book.open.values() if target in one.told or target in one.due]
     heads = {(one.key, one.due[target] == "recovered") for one in due}
 
     def is_told_with_another(one: Incident) -> bool:
@@ -53,14 +55,21 @@ def messages_for(target: str, book: Book, deployment: str) -> list[Message]:
             other
             for other in due
             if not causes and other.id != one.id and other.id not in taken and other.due[target] == verb
-            and (other.kind, other.source, other.table) == (one.kind, one.source, one.table)
-            and one.kind not in ("released", "run_failed", "alert_sink_down")
+            and group_of(other) == group_of(one)
             and not is_told_with_another(other)
         ]  # fmt: skip
         members = [one, *causes, *beside]
         taken |= {member.id for member in members}
-        made.append(_message(one, causes, beside, verb, deployment, never_told=target not in one.told))
+        left = [other for other in open_here if verb == "recovered" and group_of(other) == group_of(one)]
+        made.append(_message(one, causes, beside, verb, deployment, left=left, never_told=target not in one.told))
     return made
+
+
+def group_of(one: Incident) -> str:
+    """What incidents have in common that are told as one trouble; an incident of another kind is a group of its own."""
+    if one.kind in ("released", "run_failed", "alert_sink_down"):
+        return one.key
+    return f"{one.kind}:{one.place}" if one.place else one.kind
 
 
 def test_message(deployment: str, target: str) -> Message:
@@ -81,19 +90,23 @@ def _message(
     verb: Verb,
     deployment: str,
     *,
+    left: Sequence[Incident],
     never_told: bool,
 ) -> Message:
     everyone = [head, *causes, *beside]
+    over = len(beside) + 1
+    some_over = f"{over} of {over + len(left)} over, {len(left)} go{'es' if len(left) == 1 else ''} on"
     worst = max(everyone, key=lambda one: RANK[one.severity]).severity
     mark = {
         "opened": severity_word(worst),
         "escalated": f"{severity_word(worst)}, was {head.was or 'lower'}",
         "reminder": f"{severity_word(worst)}, goes on",
-        "recovered": "RECOVERED",
+        "recovered": some_over if left else "RECOVERED",
         "told": severity_word(worst),
     }[verb]
     tone: Tone = "success" if verb in ("recovered", "told") else "failure" if worst == "critical" else "warning"
-    if verb != "recovered" and worst == "info" and tone != "success":
+    # While some of a group go on it is no success, at which a pager would end them all.
+    if left or (verb != "recovered" and worst == "info" and tone != "success"):
         tone = "info"
     lines = [("what", head.says)]
     listed = causes or beside
@@ -103,6 +116,7 @@ def _message(
         ("where", _where(head, deployment)),
         ("since", _since(head, verb)),
         ("recovered", _recovery(head, never_told=never_told) if verb == "recovered" else ""),
+        ("going on", "; ".join([*(one.key for one in left[:_SHOWN]), *(["..."] if len(left) > _SHOWN else [])])),
         ("quarter", head.quarter),
         ("partners", _partners(everyone, head)),
         ("keys", "; ".join(list(dict.fromkeys(key for one in everyone for key in one.keys))[:_SHOWN])),
@@ -121,12 +135,12 @@ def _message(
             body.append(f"  and {len(listed) - _SHOWN} more: segments alerts list")
     body += [f"{name}: {value}" for name, value in facts if value]
     return Message(
-        f"[{mark}] {deployment}: {headline(head, causes, len(beside) + 1)}",
+        f"[{mark}] {deployment}: {headline(head, causes, over + len(left))}",
         "\n".join(body),
         tone,
         verb,
         tuple(one.id for one in everyone),
-        hashlib.sha256(f"{deployment} {head.key}".encode()).hexdigest()[:32],
+        hashlib.sha256(f"{deployment} {group_of(head)}".encode()).hexdigest()[:32],
     )
 
 

@@ -6,6 +6,7 @@ Nothing in here may fail a run or change its exit code: what goes wrong with the
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -27,7 +28,8 @@ from pipelines.warehouse import Places
 # A run of Dagster's that its sensor has not told of by then is settled by whoever comes by: the daemon is off.
 _SENSOR_HAS_HOURS = 2.0
 
-_listening: list[journal.Recorder] = []
+# The recorders of commands that are under way; None for one that looks back and is no news.
+_listening: list[journal.Recorder | None] = []
 
 
 @contextmanager
@@ -39,7 +41,11 @@ def watching(
     `is_look_back` is for a run that is asked for a past state: it reproduces, so it is no news to anybody.
     """
     if is_look_back:
-        yield
+        _listening.append(None)
+        try:
+            yield
+        finally:
+            _listening.pop()
         return
     store = Store(Places.of(settings))
     path = store.runs / journal.name_of()
@@ -76,10 +82,20 @@ def watching(
 
 
 @contextmanager
-def overheard(settings: Settings, execution: str, *, is_rehearsal: bool = False) -> Iterator[None]:
-    """Listen to one step of a run of Dagster's. Inside `watching`, note only which execution belongs to it."""
-    if _listening:
-        _listening[-1].note(journal.EXECUTION, fields={"execution": execution})
+def overheard(
+    settings: Settings, execution: str, *, is_rehearsal: bool = False, is_look_back: bool = False
+) -> Iterator[None]:
+    """Listen to one step of a run of Dagster's. Inside `watching`, note only which execution belongs to it.
+
+    `is_look_back` as for `watching`; a step of a command that looks back needs not be told.
+    """
+    outer = _listening[-1] if _listening else None
+    if is_look_back or (_listening and outer is None):
+        _leave_alone(settings, execution)
+        yield
+        return
+    if outer is not None:
+        outer.note(journal.EXECUTION, fields={"execution": execution})
         yield
         return
     path = Store(Places.of(settings)).runs / journal.name_of(execution)
@@ -108,21 +124,69 @@ def settle(settings: Settings, *, own: Path | None = None, tell: bool = True) ->
         tell: also send what is due.
     """
     try:
-        store = Store(Places.of(settings))
-        for path in journal.journals(store.runs):
-            is_of_dagster = not path.name.startswith("cli-")
-            if path != own and (journal.is_held(path) or (is_of_dagster and _sensor_may_come(path))):
-                continue
-            lines = journal.read(path)
-            executions = [str(line.fields["execution"]) for line in lines if line.event == journal.EXECUTION]
-            report = report_of(lines, died=not is_of_dagster)
-            _apply(settings, store, report, [path.stem, *dict.fromkeys(executions)])
-            path.unlink(missing_ok=True)
-        return deliver(settings, store) if tell else []
+        return _settle(settings, own=own, tell=tell)
     except Exception as problem:  # noqa: BLE001 - alerts must not fail a run; the warning says that they failed
-        words = problem.message if isinstance(problem, SegmentsError) else f"{type(problem).__name__}: {problem}"
-        _warn(f"incidents could not be settled: {tidy(words)}")
+        _warn(f"incidents could not be settled: {_words(problem)}")
         return []
+
+
+def _settle(settings: Settings, *, own: Path | None = None, tell: bool = True) -> list[Delivery]:
+    """`settle` with its failures. What is due is sent in any case: trouble with one journal silences no other.
+
+    Raises:
+        SegmentsError: the incidents cannot be read or written.
+    """
+    store = Store(Places.of(settings))
+    trouble: SegmentsError | None = None
+    for path in journal.journals(store.runs):
+        try:
+            _settle_journal(settings, store, path, is_own=path == own)
+        except FileNotFoundError:
+            continue  # another process has just settled it
+        except SegmentsError as problem:
+            trouble = problem  # with the incidents themselves: the journals wait for a better day
+            break
+        except OSError as problem:
+            _warn(f"what a run said cannot be read and waits ({path.name}: {problem.strerror})")
+        except Exception as problem:  # noqa: BLE001 - whatever a damaged journal makes of the code, the others count
+            _put_aside(path, problem)
+    done = deliver(settings, store) if tell else []
+    if trouble is not None:
+        raise trouble
+    return done
+
+
+def _settle_journal(settings: Settings, store: Store, path: Path, *, is_own: bool) -> None:
+    """Turn one journal into incidents, unless its run goes on or its sensor may come."""
+    is_of_dagster = not path.name.startswith("cli-")
+    if not is_own and (journal.is_held(path) or (is_of_dagster and _sensor_may_come(path))):
+        return
+    lines = _read(path)
+    executions = [
+        str(name) for line in lines if line.event == journal.EXECUTION and (name := line.fields.get("execution"))
+    ]
+    report = report_of(lines, died=not is_of_dagster)
+    _apply(settings, store, report, [path.stem, *dict.fromkeys(executions)])
+    path.unlink(missing_ok=True)
+
+
+def _put_aside(path: Path, problem: Exception) -> None:
+    """Rename a journal that nothing can be made of, so that it does not stand in the way of the others."""
+    aside = path.with_name(f"{path.name}.damaged")
+    try:
+        path.replace(aside)
+    except OSError as trouble:
+        _warn(f"what a run said makes no sense and cannot be put aside ({path}: {trouble.strerror}): {_words(problem)}")
+        return
+    _warn(f"what a run said makes no sense and was put aside as {aside}: {_words(problem)}")
+
+
+def _read(path: Path) -> list[journal.Line]:
+    """The lines of a journal, with a warning for those that are lost."""
+    lines = journal.read(path)
+    if lost := [line.message for line in lines if line.event == journal.DAMAGED]:
+        _warn(f"what a run said is lost in part, so it closes no incident: {', '.join(lost[:3])} cannot be read")
+    return lines
 
 
 def settle_execution(settings: Settings, execution: str, *, failed: str | None, is_rehearsal: bool) -> list[Delivery]:
@@ -137,23 +201,32 @@ def settle_execution(settings: Settings, execution: str, *, failed: str | None, 
     settle(settings, tell=False)
     store = Store(Places.of(settings))
     path = store.runs / journal.name_of(execution)
-    if execution in store.read().settled or _is_watched(store, execution):
+    if _is_watched(store, execution):
         return []
-    lines = journal.read(path) if path.exists() else []
-    at = now()
-    if not lines:
-        begun = {"quarter": _quarter(settings), "is_rehearsal": is_rehearsal}
-        lines.append(journal.Line(journal.BEGUN, "", at, logging.INFO, begun))
-    outcome = "ok" if failed is None else "failed"
-    lines.append(journal.Line(journal.ENDED, failed or "", at, logging.INFO, {"outcome": outcome}))
-    _apply(settings, store, report_of(lines), [execution])
+    if execution in store.read().settled:
+        return settle(settings)  # its process told it, or was killed before it could
+    lines = _read(path) if path.exists() else []
+    about = {"quarter": _quarter(settings), "is_rehearsal": is_rehearsal}
+    begun = journal.Line(journal.BEGUN, "", now(), logging.INFO, about)
+    outcome = {"outcome": "ok" if failed is None else "failed"}
+    ended = journal.Line(journal.ENDED, failed or "", now(), logging.INFO, outcome)
+    try:
+        report = report_of([*(lines or [begun]), ended])
+    except Exception as problem:  # noqa: BLE001 - a damaged journal; how the run ended is known all the same
+        _put_aside(path, problem)
+        report = report_of([begun, ended])
+    _apply(settings, store, report, [execution])
     path.unlink(missing_ok=True)
     return settle(settings)
 
 
 def send_kept(settings: Settings) -> list[Delivery]:
-    """Settle runs that were killed and send whatever is due."""
-    return settle(settings)
+    """Settle runs that were killed and send whatever is due.
+
+    Raises:
+        SegmentsError: the incidents cannot be read or written.
+    """
+    return _settle(settings)
 
 
 def close(settings: Settings, key: str, *, by: str, why: str) -> Incident:
@@ -186,6 +259,7 @@ def _apply(settings: Settings, store: Store, report: Report, runs: list[str]) ->
         for finding in report.announcements:
             book.say(finding, settings.alerts)
         book.close_all(report.is_over, f"the run for {report.quarter}" if report.quarter else "a later run")
+        book.give_back(report.regained)
         book.note_settled(runs)
 
 
@@ -197,12 +271,21 @@ def _complete(settings: Settings, finding: Finding, report: Report) -> None:
     finding.owner = ", ".join(dict.fromkeys(owner for owner in owners if owner)) or settings.owner or ""
     places = Places.of(settings)
     if finding.kind != "released":
-        manifest = current(places)
-        finding.kept = str(manifest["release"]) if manifest else ""
+        finding.kept = _current(places)
     finding.reproduce = _commands(settings, finding, report)
     page = places.reports / "verdict.html"
     if finding.until in ("judged", "released", "rehearsed") or finding.kind == "released":
         finding.page = str(page) if page.exists() else ""
+
+
+def _current(places: Places) -> str:
+    """The release that stays; "" before the first."""
+    try:
+        manifest = current(places)
+        return str(manifest["release"]) if manifest else ""
+    except (OSError, ValueError, TypeError, KeyError):
+        # Perhaps it is what the incident is about. It is told all the same.
+        return "(its manifest cannot be read)"
 
 
 def _commands(settings: Settings, finding: Finding, report: Report) -> list[str]:
@@ -234,6 +317,19 @@ def _is_watched(store: Store, execution: str) -> bool:
     return False
 
 
+def _leave_alone(settings: Settings, execution: str) -> None:
+    """An execution that is no news: where a daemon may see its end, its sensor must not tell of it either."""
+    if not os.environ.get("DAGSTER_HOME"):
+        return
+    try:
+        store = Store(Places.of(settings))
+        if execution not in store.read().settled:
+            with store.changing() as book:
+                book.note_settled([execution])
+    except SegmentsError as problem:
+        _warn(f"a run that looks back may be told as news: {problem.message}")
+
+
 def _sensor_may_come(path: Path) -> bool:
     return path.exists() and journal.age_hours(path) < _SENSOR_HAS_HOURS
 
@@ -243,6 +339,10 @@ def _quarter(settings: Settings) -> str:
         return settings.quarter().label
     except SegmentsError:
         return ""
+
+
+def _words(problem: Exception) -> str:
+    return tidy(problem.message if isinstance(problem, SegmentsError) else f"{type(problem).__name__}: {problem}")
 
 
 def _warn(message: str) -> None:

@@ -155,6 +155,27 @@ def test_a_failure_that_the_command_line_has_told_is_not_told_by_the_sensor(desk
     assert webhook.titles == ["[CRITICAL] acme: the run failed at shape"]
 
 
+def test_a_command_that_was_killed_is_told_by_the_sensor_that_comes_by(desk: Desk, webhook: Webhook) -> None:
+    settings = desk.configure(desk.target(webhook.url))
+    desk.store.runs.mkdir(parents=True)
+    line = {"event": "execution", "message": "", "at": "2026-10-05T06:00:00+00:00", "level": 20}
+    journal = desk.store.runs / "cli-1.jsonl"
+    journal.write_text(json.dumps({**line, "fields": {"execution": "run-4"}}) + "\n")
+    settle_execution(settings, "run-4", failed="the worker is gone", is_rehearsal=False)
+    assert webhook.titles == ["[CRITICAL] acme: the run was killed"]
+
+
+def test_a_damaged_journal_of_dagsters_does_not_stop_its_sensor(desk: Desk, webhook: Webhook) -> None:
+    settings = desk.configure(desk.target(webhook.url))
+    desk.store.runs.mkdir(parents=True)
+    line = {"event": "expectation_failed", "message": "", "at": "2026-10-05T06:00:00+00:00", "level": 20}
+    journal = desk.store.runs / "run-5.jsonl"
+    journal.write_text(json.dumps({**line, "fields": {"expectation": "x", "partner_count": "many"}}) + "\n")
+    settle_execution(settings, "run-5", failed="the worker is gone", is_rehearsal=False)
+    assert webhook.titles == ["[CRITICAL] acme: the run failed at start"]
+    assert [path.name for path in desk.store.runs.iterdir()] == ["run-5.jsonl.damaged"]
+
+
 def test_the_journal_of_a_step_that_goes_on_is_left_to_it(desk: Desk) -> None:
     settings = desk.settings
     with overheard(settings, "run-3"):
@@ -201,6 +222,18 @@ def test_the_commands_list_send_test_and_close(desk: Desk, webhook: Webhook) -> 
     assert ask("close", "nothing", "--by", "ops lead", "--why", "meant")[0] == 2
     assert "CLOSED expectation_failed:opportunities/late" in ask("list", "--all")[1]
     assert webhook.titles.count("[RECOVERED] acme: opportunities: 1 expectation failed") == 1
+
+
+def test_sending_from_a_folder_that_cannot_be_used_fails_and_names_it(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url))
+    desk.store.folder.parent.mkdir()
+    desk.store.folder.write_text("a file where the folder should be")
+    for command in ("send", "list"):
+        done = CliRunner().invoke(app, ["alerts", command, "--config", str(desk.folder / "segments.yml")])
+        assert done.exit_code == 1
+        assert f"{desk.store.folder}: incidents cannot be" in done.output
+        assert "nothing was due" not in done.output
+        assert isinstance(done.exception, SystemExit), "told, no trace"
 
 
 def test_every_command_in_a_message_exists_with_its_options(desk: Desk) -> None:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -261,14 +262,80 @@ def test_killed_between_opening_and_sending_it_is_sent_by_the_next(desk: Desk, w
     assert webhook.titles == ["[WARNING] acme: source portal could not be read"]
 
 
-def test_a_book_that_is_damaged_is_put_aside(desk: Desk, webhook: Webhook) -> None:
+def test_a_book_that_is_damaged_is_put_aside_and_so_is_the_next(
+    desk: Desk, webhook: Webhook, caplog: pytest.LogCaptureFixture
+) -> None:
     desk.configure(desk.target(webhook.url))
     desk.run(FAILS, fails=DOWN)
     file = desk.store.folder / "incidents.json"
     file.write_text(file.read_text()[:100])
     desk.run(FAILS, fails=DOWN)
     assert len(webhook.got) == 2, "told again rather than not at all"
-    assert (desk.store.folder / "incidents.json.damaged").exists()
+    file.write_text("[]")
+    assert desk.book.open == {}
+    aside = sorted(desk.store.folder.glob("incidents.json.*.damaged"), key=lambda path: path.stat().st_mtime_ns)
+    assert [len(path.read_text()) for path in aside] == [100, 2]
+    assert all(f"was put aside as {path.name}" in caplog.text for path in aside)
+
+
+def test_what_a_later_version_has_written_into_the_book_loses_no_incident(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url))
+    desk.run(FAILS, fails=DOWN)
+    file = desk.store.folder / "incidents.json"
+    book = json.loads(file.read_text())
+    next(iter(book["open"].values()))["later"] = book["later"] = 1
+    file.write_text(json.dumps(book))
+    desk.run(FAILS, fails=DOWN)
+    assert len(webhook.got) == 1
+    assert not list(desk.store.folder.glob("*.damaged"))
+
+
+def left_behind(desk: Desk, name: str, *lines: dict[str, object] | str) -> Path:
+    """The journal of a command that is gone."""
+    path = desk.store.runs / f"cli-{name}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = {"message": "", "at": "2026-10-05T06:00:00+00:00", "level": 20, "fields": {}}
+    texts = [line if isinstance(line, str) else json.dumps({**whole, **line}) for line in lines]
+    path.write_text("".join(f"{text}\n" for text in texts))
+    return path
+
+
+def test_a_journal_that_makes_no_sense_and_a_damaged_release_silence_nobody(
+    desk: Desk, webhook: Webhook, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.configure(desk.target(webhook.url))
+    manifest = desk.folder / "state" / "released" / "current" / "manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text('{"release": ')
+    strange = left_behind(
+        desk,
+        "1",
+        {"event": "expectation_failed", "fields": {"expectation": "x", "partner_count": "many"}},
+        {"event": "run_ended"},
+    )
+    left_behind(desk, "2", {"event": "table_landed"}, {"event": "run_ended", "fields": {"outcome": "ok"}})
+    desk.run(FAILS, fails=DOWN)
+    assert webhook.titles == ["[CRITICAL] acme: the run failed at extract: source crm could not be read"]
+    assert "release (its manifest cannot be read) stays current" in webhook.got[0]["message"]
+    assert "cli-1.jsonl.damaged: ValueError" in caplog.text
+    assert [path.name for path in strange.parent.iterdir()] == ["cli-1.jsonl.damaged"]
+
+
+def test_a_run_that_is_known_in_part_closes_nothing_and_is_told(
+    desk: Desk, webhook: Webhook, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.configure(desk.target(webhook.url))
+    desk.run(begun(), failed_expectation("late"), judged())
+    asked = {"event": "quarter_begun", "fields": {"quarter": "2026Q3"}}
+    whole = {"event": "judged", "fields": {"decision": "release"}}
+    ended = {"event": "run_ended", "fields": {"outcome": "ok"}}
+    left_behind(desk, "1", asked, '{"event": "expectation_fai', whole, ended)
+    settle(desk.settings)
+    assert set(desk.book.open) == {"expectation_failed:opportunities/late"}
+    assert "closes no incident: line 2 of cli-1.jsonl cannot be read" in caplog.text
+    left_behind(desk, "2", asked, whole, ended, '{"event": "run_en')
+    settle(desk.settings)
+    assert desk.book.open == {}, "the last line was cut by the kill: nothing else is lost"
 
 
 def test_alerts_that_cannot_be_kept_do_not_fail_the_run(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
 import pytest
 
-from pipelines.alerts import close
+from pipelines.alerts import close, journal, overheard, settle_execution, watching
 from pipelines.alerts.findings import keys_of, tidy
 from pipelines.errors import Busy, ConfigError, GateRefused, InputError
+from pipelines.events import emit
 from tests.alerts.conftest import (
     Desk,
     Webhook,
@@ -92,6 +98,62 @@ def test_a_reproduction_of_a_past_state_is_no_news(desk: Desk, webhook: Webhook)
     desk.run(begun(), failed_expectation("x", refuses=True), judged("refuse"), is_look_back=True)
     assert webhook.got == []
     assert desk.book.every() == []
+
+
+def test_the_steps_of_a_reproduction_are_no_news_either(desk: Desk, webhook: Webhook) -> None:
+    settings = desk.configure(desk.target(webhook.url))
+    late = failed_expectation("amounts_are_likely")
+    desk.run(begun(), late, judged(), released())
+
+    def reproduced(execution: str, *, is_outside: bool = False) -> None:
+        with nullcontext() if is_outside else watching(settings, is_look_back=True):
+            for event, fields in (begun(), failed_expectation("x", refuses=True), judged()):
+                with overheard(settings, execution, is_look_back=is_outside):
+                    emit(event, event, **{name: value for name, value in fields.items() if name != "message"})
+
+    desk.monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    reproduced("run-1")
+    desk.monkeypatch.setenv("DAGSTER_HOME", str(desk.folder))
+    reproduced("run-2")
+    reproduced("run-3", is_outside=True)
+    assert list(desk.store.runs.iterdir()) == []
+    for execution in ("run-2", "run-3"):
+        settle_execution(settings, execution, failed="a daemon saw it end", is_rehearsal=False)
+    assert webhook.titles == ["[WARNING] acme: opportunities: 1 expectation failed"]
+    assert set(desk.book.open) == {"expectation_failed:opportunities/amounts_are_likely"}
+    desk.run(*good_run())
+    assert desk.book.open == {}, "a command after it is heard again"
+
+
+def test_an_address_with_letters_of_any_language_is_hidden_and_loses_nothing(desk: Desk) -> None:
+    said = [failed_expectation("late", sample=["id=1"])]
+    desk.run(begun(), *said, judged())
+    rows = ["id=1, owner_id=jörg@x.com", "ask\nx@müller.de", 'as {"mail": "k\\u00f6rb\\u00e9@x.de"}']
+    fields = {"about": {"jürgen@x.de": ({"ß@ö.de"}, 1.5, True, None, Path("é@x.fr"))}}
+    kept: list[str] = []
+    desk.monkeypatch.setattr(journal, "read", _kept(kept, journal.read))
+    desk.run(begun(), failed_expectation("late", message="for jörg@x.com", sample=rows, **fields), judged())
+    assert set(desk.book.open) == {"expectation_failed:opportunities/late"}
+    (text,) = kept
+    line = next(one for one in map(json.loads, text.splitlines()) if one["event"] == "expectation_failed")
+    assert line["message"] == "for (address hidden)"
+    assert line["fields"]["sample"] == [
+        "id=1, owner_id=(address hidden)", "ask\n(address hidden)", 'as {"mail": "(address hidden)"}',
+    ]  # fmt: skip
+    hidden = "(address hidden)"
+    assert line["fields"]["about"] == {hidden: [[hidden], 1.5, True, None, hidden]}
+    assert "j(" not in text
+    assert "ller.de" not in text
+
+
+def _kept(texts: list[str], read: Callable[[Path], list[journal.Line]]) -> Callable[[Path], list[journal.Line]]:
+    """A journal is read as ever, and a copy of it is kept for the test."""
+
+    def keep(path: Path) -> list[journal.Line]:
+        texts.append(path.read_text(encoding="utf-8"))
+        return read(path)
+
+    return keep
 
 
 def test_what_rises_is_told_again(desk: Desk, webhook: Webhook) -> None:
@@ -262,6 +324,42 @@ def test_columns_that_are_gone_stay_an_incident_until_they_are_back_or_a_person_
     assert desk.book.open == {}
 
 
+def test_columns_that_go_one_after_the_other_come_back_one_by_one(desk: Desk) -> None:
+    def changed(*, gone: str = "", new: str = "") -> tuple[str, dict[str, object]]:
+        return "columns_changed", {"source": "crm", "table": "account", "gone": gone.split(), "new": new.split()}
+
+    def waits_for() -> list[str]:
+        return [name for one in desk.book.open.values() for name in one.columns]
+
+    desk.run(changed(gone="region"), changed(gone="size"), *good_run())
+    assert waits_for() == ["region", "size"]
+    desk.run(changed(gone="city"), *good_run())
+    assert waits_for() == ["region", "size", "city"]
+    desk.run(changed(new="city size"), *good_run())
+    assert waits_for() == ["region"]
+    desk.run(changed(new="region"), *good_run())
+    assert desk.book.open == {}
+
+
+def test_some_of_a_group_that_are_over_do_not_end_the_rest(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url), desk.target("file://./told.jsonl", "log"))
+    one, two, three = (failed_expectation(name) for name in ("first", "second", "third"))
+    desk.run(landed(), begun(), one, two, three, judged(), released())
+    desk.run(landed(), begun(), two, three, judged(), released())
+    desk.run(landed(), begun(), three, judged(), released())
+    desk.run(*good_run())
+    assert [(told["title"], told["type"]) for told in webhook.got] == [
+        ("[WARNING] acme: opportunities: 3 expectations failed", "warning"),
+        ("[1 of 3 over, 2 go on] acme: opportunities: 3 expectations failed", "info"),
+        ("[1 of 2 over, 1 goes on] acme: opportunities: 2 expectations failed", "info"),
+        ("[RECOVERED] acme: opportunities: 1 expectation failed", "success"),
+    ]
+    going_on = "going on: expectation_failed:opportunities/second; expectation_failed:opportunities/third"
+    assert going_on in webhook.got[1]["message"]
+    threads = {json.loads(line)["thread"] for line in (desk.folder / "told.jsonl").read_text().splitlines()}
+    assert len(threads) == 1
+
+
 def test_a_person_closes_with_name_and_reason(desk: Desk, webhook: Webhook) -> None:
     desk.configure(desk.target(webhook.url))
     desk.run(("columns_changed", {"source": "crm", "table": "account", "gone": ["region"], "new": []}), *good_run())
@@ -303,7 +401,7 @@ def test_a_run_that_waits_in_vain_warns_and_one_that_cannot_begin_is_critical(de
 
 
 def test_only_keys_of_a_sample_are_told() -> None:
-    sample = ["source=crm, id=003, name=Smith, John, phone_number=555, close_date=2026-01-01, contact_id=7"]
+    sample = ["source=crm, id=003, name=Smith, John, phone_number=555, close_date=2026-01-01, contact_id=7, owner_id=8"]
     assert keys_of(sample) == ["source=crm, id=003, close_date=2026-01-01"]
     said = tidy("people are missing: full_name=Smith, John, id=7; owner jo.doe@example.org (found: 3 rows)")
     assert "Smith" not in said

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from data_quality import blast, releasing
+from data_quality import believable, blast, releasing
 from data_quality.believable import project_as_built
 from data_quality.blast import EXPECTATION
 from data_quality.touched import ENTITIES, Trace
@@ -208,6 +209,7 @@ def test_a_failure_inside_is_told_and_counts_as_exceeding_a_budget(
     assert verdict.results[0].model_copy(update={"reach": ""}) == warned
     refused = broken.measured(warned, budget=1000)
     assert refused.decision == "refuse"
+    assert budget_of(refused).raised
     assert "how many are could not be computed: RuntimeError" in budget_of(refused).says
 
 
@@ -222,7 +224,7 @@ def test_the_verdict_and_the_events_tell_the_partners(
     events = dict(fields_of(record) for record in caplog.records)
     fields = events["expectation_failed"]
     assert fields["partners"] == list(told.partners[:20])
-    assert (fields["partner_count"], fields["at_risk_count"]) == (len(told.partners), len(told.at_risk))
+    assert (fields["partner_count"], fields["at_risk_count"]) == (told.partner_count, told.at_risk_count)
     assert fields["at_risk"] == list(told.at_risk[:20])
     assert events["judged"]["blast_seconds"] > 0
     assert Verdict.read(broken.candidate.folder / "verdict.json") == judged.verdict
@@ -251,6 +253,32 @@ def test_every_entity_that_is_split_can_be_read_as_its_staging_read_it(broken: B
             spec = ENTITIES[entity]
             wanted = {"source", "load_id", "file_name", "file_row", "source_id", spec.key, spec.amount, spec.rows}
             assert wanted - {None} <= columns, entity
+
+
+def test_a_verdict_lists_the_first_numbers_and_counts_them_all(broken: Broken, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blast, "LISTED", 1)
+    verdict = broken.measured(failed("loads", "select 'prm' as source", table="deployment.loads"), budget=2)
+    (told,) = (result for result in verdict.results if result.suite == "loads")
+    assert len(told.partners) == len(told.at_risk) == 1
+    assert told.partner_count > told.at_risk_count > 2
+    assert f"touches {told.partner_count:,} partners ({told.partners[0]}" in told.reach
+    assert (len(budget_of(verdict).at_risk), budget_of(verdict).at_risk_count) == (1, told.at_risk_count)
+    again = Verdict.model_validate_json(verdict.json_text())
+    assert (again, again.decision) == (verdict, "refuse")
+
+
+def test_a_verdict_that_did_not_count_is_read_with_what_it_lists() -> None:
+    told = failed("loads", "").model_dump(exclude={"partner_count", "at_risk_count"})
+    read = Result.model_validate({**told, "partners": ["P-1", "P-2"], "at_risk": ["P-2"]})
+    assert (read.partner_count, read.at_risk_count) == (2, 1)
+
+
+def test_the_scratch_file_lies_in_the_state_and_goes(broken: Broken, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Path] = []
+    monkeypatch.setattr(believable, "rebuild", lambda scratch, nodes: seen.append(scratch))
+    broken.measured(set_aside(broken.decisive))
+    assert seen and all(path.is_relative_to(broken.run.places.state) for path in seen)
+    assert not [path for path in seen if path.parent.exists()]
 
 
 def test_the_verdict_decides_from_its_file_alone(broken: Broken, of_deals: Verdict) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from data_quality import blast
+from data_quality.blast import tell_reach
 from data_quality.suite import read_suites
 from data_quality.touched import Failure, Trace
 from pipelines.compiled import Node, Project
@@ -126,6 +128,45 @@ def followed(trace: Trace, suite: str, sql: str) -> tuple[set[str], set[str], st
 )  # fmt: skip
 def test_rows_lead_to_partners(trace: Trace, suite: str, sql: str, partners: set[str], doubted: set[str]) -> None:
     assert followed(trace, suite, sql)[:2] == (partners, doubted)
+
+
+def test_a_source_that_many_rest_on_makes_no_longer_statement(trace: Trace) -> None:
+    trace.con.execute("insert into identity.partners select 'p' || n, 'N-' || n from range(3000) as t (n)")
+    trace.con.execute("insert into identity.partner_links select 'prm', 'R' || n, 'p' || n from range(3000) as t (n)")
+    session, said = trace.con, []
+
+    def execute(statement: str, *parameters: Any) -> duckdb.DuckDBPyConnection:
+        said.append(statement)
+        return session.execute(statement, *parameters)
+
+    recording: Any = SimpleNamespace(execute=execute)
+    trace.con = recording
+    assert len(followed(trace, "loads", "select 'prm' as source")[0]) == 3001
+    assert max(map(len, said)) < 2000
+
+
+def test_every_failure_is_told_its_own_and_all_together_with_the_first_numbers_alone(
+    trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blast, "LISTED", 2)
+    trace.con.execute("insert into identity.partners select 'p' || n, 'N-' || n from range(5) as t (n)")
+    trace.con.execute(
+        "insert into touched values (1, 'p_a'), (1, 'p_a'), (2, 'nobody'), (4, 'p_b'); "
+        "insert into touched select 3, partner_id from identity.partners; "
+        "insert into lost values (4, 'aside:1', 'ann@acme.example'); "
+        "insert into doubts select 3, partner_id, 'accounts', false, '', null, null, null, null from identity.partners"
+    )
+    failures = [Failure(number, failed("loads", "select 1"), None) for number in (1, 2, 3, 4)]
+    together = tell_reach(trace.con, failures, {"p_a", "p_b", "p0"})
+    one, two, three, four = failures
+    assert (one.partners, one.partner_count, one.at_risk, one.is_input) == (("P-1",), 1, (), False)
+    assert (two.partners, two.partner_count, two.at_risk_count) == ((), 0, 0)
+    assert (three.partners, three.partner_count) == (("N-0", "N-1"), 7)
+    assert (three.at_risk, three.at_risk_count, three.is_input) == (("N-0", "P-1"), 3, True)
+    # A record that was set aside puts its partner at risk by itself.
+    assert (four.partners, four.partner_count) == (("P-2", "(address hidden)"), 2)
+    assert (four.at_risk, four.at_risk_count, four.is_input) == (("(address hidden)",), 1, True)
+    assert (together.count, together.at_risk) == (4, ("N-0", "P-1"))
 
 
 def test_a_row_set_aside_that_names_nobody_touches_all_who_rest_on_its_table(trace: Trace) -> None:

@@ -7,13 +7,16 @@ import os
 import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
 import pytest
 
 from data_quality.approval import approve, kept
-from data_quality.releasing import is_approved
+from data_quality.blast import EXPECTATION as BUDGET
+from data_quality.releasing import Judged, documents_of, is_approved, judged_for, read_judged
+from data_quality.report import PAGE
 from data_quality.verdict import VERDICT_FILE, Result, Verdict
 from pipelines import release as room
 from pipelines.errors import ConfigError, GateRefused, InputError
@@ -78,6 +81,9 @@ def test_refusal_and_approval_are_both_on_record(places: Places) -> None:
     ]
     assert ask(places, "select expectation, has_passed from data_quality_results") == [(BROKEN.expectation, False)]
     assert Verdict.read(places.current / VERDICT_FILE).decision == "refuse"
+    html = (places.current / PAGE).read_text(encoding="utf-8")
+    assert f"Released all the same: {WORD['by']}, {word['at']}: {WORD['why']}" in html
+    assert "stays as it is" not in html
     assert [one.state for one in kept(places)] == [f"approved by {WORD['by']}"]
 
 
@@ -104,6 +110,16 @@ def test_the_word_holds_for_the_same_release_and_for_what_it_overruled_alone(pla
     lay_marts(places, "2026Q2", amount=500)
     new = judged(places, against=candidate.release)
     assert not is_approved(places, new, verdict_of(new))
+
+
+def test_the_page_of_a_release_that_is_judged_again_says_whose_word_it_is_out_on(places: Places) -> None:
+    candidate = judged(places)
+    assert "Released all the same" not in documents_of(places, Judged(candidate, verdict_of(candidate), 0.0))[PAGE]
+    approve(places, candidate.release, **WORD)
+    again = judged(places, against=candidate.release)
+    html = documents_of(places, Judged(again, verdict_of(again), 0.0))[PAGE]
+    assert f"Released all the same: {WORD['by']}, " in html
+    assert "stays as it is" not in html
 
 
 def test_later_releases_keep_the_word_in_their_chain(places: Places) -> None:
@@ -134,6 +150,7 @@ def test_who_does_not_sign_or_say_why_releases_nothing(places: Places, words: di
     [
         ({"raised": True}, "not everything could be judged"),
         ({"suite": "gate", "expectation": "table_has_a_suite"}, "not everything could be judged"),
+        ({"suite": "gate", "expectation": BUDGET, "raised": True}, "not everything could be judged"),
         ({"expectation": "no_mail_address"}, "no word overrules"),
         ({"severity": "warning"}, "it needs no approval"),
     ],
@@ -143,6 +160,64 @@ def test_what_no_word_overrules(places: Places, change: dict[str, Any], said: st
     with pytest.raises(GateRefused, match=said):
         approve(places, candidate.release, **WORD)
     assert current(places) is None
+
+
+def test_a_budget_of_decisions_at_risk_that_is_exceeded_can_be_overruled(places: Places) -> None:
+    exceeded = BROKEN.model_copy(update={"suite": "gate", "table": "partner_segments", "expectation": BUDGET})
+    candidate = judged(places, exceeded)
+    assert approve(places, candidate.release, **WORD).is_new
+    assert is_approved(places, candidate, verdict_of(candidate, exceeded))
+
+
+def test_a_damaged_verdict_counts_as_changed_and_is_in_no_others_way(places: Places) -> None:
+    damaged = judged(places)
+    (damaged.folder / VERDICT_FILE).write_text('{"half":', encoding="utf-8")
+    lay_marts(places, "2026Q3", amount=100)
+    other = judged(places)
+    assert {one.candidate.release: one.state for one in kept(places)} == {
+        damaged.release: "changed since it was judged",
+        other.release: "waits for a person",
+    }
+    with pytest.raises(GateRefused, match="not those that were judged"):
+        approve(places, damaged.release, **WORD)
+    assert approve(places, other.release, **WORD).is_new
+
+
+def test_a_verdict_speaks_only_beside_the_release_it_was_compared_with(places: Places) -> None:
+    """Whoever releases without judging takes the verdict that lies there, if it still holds."""
+    candidate = judged(places)
+    assert read_judged(places, candidate) is not None
+    first = let_out(places, candidate)
+    # The candidate is the current release itself; finding that out needs no other verdict.
+    assert read_judged(places, candidate) is not None
+    lay_marts(places, "2026Q3", amount=100)
+    stale, fresh = judged(places), judged(places, against=first.release)
+    assert stale.release == fresh.release
+    assert read_judged(places, fresh) is not None
+    verdict_of(fresh).write(fresh.folder / VERDICT_FILE)
+    assert read_judged(places, fresh) is None
+
+
+def test_a_candidate_of_another_quarter_than_the_run_is_not_released(places: Places) -> None:
+    candidate = judged(places)
+    run: Any = SimpleNamespace(places=places, quarter=SimpleNamespace(label="2026Q3"))
+    with pytest.raises(InputError, match=r"is of 2026Q2, but 2026Q3 is to be released") as caught:
+        judged_for(run, candidate)
+    assert "--quarter 2026Q3" in caught.value.next_step
+
+
+def test_candidates_do_not_pile_up_while_nothing_is_released(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "_KEPT_CANDIDATES", 2)
+    refused = judged(places)
+    os.utime(refused.folder, (time.time() - 900, time.time() - 900))
+    (places.state / f"{room.SCRATCH}of-a-killed-run").mkdir()
+    made = []
+    for amount in range(1, 5):
+        lay_marts(places, "2026Q2", amount=amount)
+        made.append(build_candidate(places, policy_hash="h"))
+        os.utime(made[-1].folder, (time.time() - 500 + amount, time.time() - 500 + amount))
+    assert {one.release for one in candidates(places)} == {refused.release, *(one.release for one in made[-2:])}
+    assert not [*places.state.glob(f"{room.SCRATCH}*")]
 
 
 def test_a_candidate_without_verdict_cannot_be_approved(places: Places) -> None:
@@ -207,13 +282,10 @@ def test_the_newest_refused_candidate_of_a_quarter_is_never_swept_away(
 ) -> None:
     monkeypatch.setattr(room, "_KEPT_CANDIDATES", 1)
     made: list[Candidate] = []
-    for amount in (1, 2):
-        lay_marts(places, "2026Q2", amount=amount)
+    for age, (quarter, amount) in enumerate((("2026Q2", 1), ("2026Q2", 2), ("2026Q3", 1))):
+        lay_marts(places, quarter, amount=amount)
         made.append(judged(places))
-    lay_marts(places, "2026Q3", amount=1)
-    made.append(judged(places))
-    for age, one in enumerate(made):
-        os.utime(one.folder, (time.time() - 900 + age, time.time() - 900 + age))
+        os.utime(made[-1].folder, (time.time() - 900 + age, time.time() - 900 + age))
     lay_marts(places, "2026Q4", amount=1)
     let_out(places, build_candidate(places, policy_hash="h"))
     left = {one.release for one in candidates(places)}

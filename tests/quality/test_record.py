@@ -129,6 +129,15 @@ def test_a_refused_candidate_that_a_person_let_out_says_so(made: Made) -> None:
     assert fate(made.places, line) == "approved"
 
 
+def test_a_damaged_verdict_in_an_old_release_stops_nobody(made: Made) -> None:
+    """Every page and every list of judgements asks what became of the ones before."""
+    folder = made.release(made.judge(made.candidate())).folder
+    room.unlock(folder)
+    (folder / "verdict.json").write_text('{"half":', encoding="utf-8")
+    made.release(made.judge(made.candidate(amount=200)))
+    assert [fate(made.places, line) for line in read_record(made.places).judgements] == ["current", "kept back"]
+
+
 def test_how_one_expectation_fared_and_what_was_not_asked_yet(made: Made) -> None:
     made.judge(made.candidate(), rules=RULES[:2])
     made.judge(made.candidate(amount=200), "amount_is_usual")

@@ -36,6 +36,17 @@ def test_the_page_tells_partners_set_aside_rows_and_the_last_judgements(made: Ma
     assert html.index("Forbids the release") < html.index("<h2>Partners") < html.index("<h2>Set aside")
 
 
+def test_the_page_counts_partners_that_are_not_listed(made: Made) -> None:
+    judged = made.judge(made.candidate(), "deal_is_dated", "amount_is_usual")
+    results = [
+        one.model_copy(update={"partner_count": 90_000 + number, "at_risk_count": 1_000})
+        for number, one in enumerate(judged.verdict.failures())
+    ]
+    html = page(judged.verdict.model_copy(update={"results": tuple(results)}))
+    assert "at least 90,001 partners touched, the level of at least 1,000 could differ." in html
+    assert '<td class="n">90,000</td><td class="n">1,000</td>' in html
+
+
 def test_the_whole_page_reaches_for_nothing_and_runs_nothing(made: Made) -> None:
     judged = made.judge(made.candidate(), "deal_is_dated")
     beside = Beside(

@@ -74,7 +74,9 @@ def test_a_configured_file_that_is_not_there_is_told(ground: Ground) -> None:
 # -- what is no table --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"  \r\n\r\n", b"\xef\xbb\xbf", b"\xff\xfe", gzip.compress(b"", mtime=0)])
+@pytest.mark.parametrize(
+    "content", [b"", b"\n", b"  \r\n\r\n", b"\xef\xbb\xbf", b"\xff\xfe", gzip.compress(b"", mtime=0)]
+)
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
 def test_an_empty_file_is_no_load(ground: Ground, content: bytes, ending: str) -> None:
     ground.put(f"deal_registrations.{ending}", content)

@@ -88,7 +88,7 @@ where credit.source_id = 'x1' and credit.source = 'crm';
 insert into conformed.opportunities by name
 select o.* replace ('nothing' as source, 'z' || n as source_id, 0 as amount, 0 as reporting_amount)
 from conformed.opportunities as o cross join range(30) as t (n) where o.source_id = 'o1' and o.source = 'crm';
--- a portal with three registrations left, and one where all registrations have become one partner's
+-- a portal with three registrations left, and one where all registrations have become one partner's, in cents
 insert into conformed.deal_registrations by name
 select d.* replace ('thin' as source, 'h' || row_number() over () as source_id, m.day as submitted_at,
   m.day - interval 1 day as decided_at, 'p' || m.n as partner_id, -1 as amount)
@@ -97,7 +97,7 @@ cross join (from month_days union all select n, timestamp '2026-05-10' from rang
 where d.source_id = 'd1' and d.source = 'prm';
 insert into conformed.deal_registrations by name
 select d.* replace ('one' as source, 'h' || row_number() over () as source_id, m.day as submitted_at,
-  'p' || m.n as partner_id)
+  'p' || m.n as partner_id, case when m.day < date '2026-04-01' then 100 else 10000 end as amount)
 from conformed.deal_registrations as d
 cross join (from month_days union all select 1, timestamp '2026-05-10' from range(30) as t (n)) as m
 where d.source_id = 'd1' and d.source = 'prm';
@@ -120,7 +120,7 @@ set gone_rows = 60, emptied_rows = 60, changed_rows = 60, scaled_rows = 60, jump
 insert into deployment.load_changes by name
 select c.* replace (t.column_name as column_name, 'opportunity_partners' as entity)
 from deployment.load_changes as c
-cross join (values ('created_at'), ('account_id')) as t (column_name) where c.source = 'crm' and c.column_name = 'stage';
+cross join (values ('created_at'), ('account_id'), ('probability'), ('expires_at')) as t (column_name) where c.source = 'crm' and c.column_name = 'stage';
 
 -- loads: everything was last loaded before the quarter ended, and even that later than the run may know
 update deployment.loads set known_at = timestamp '2026-05-01 00:00:00', read_at = timestamp '2026-05-01 00:00:00';
