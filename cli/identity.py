@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,9 +17,11 @@ from pipelines.identity import (
     ITSELF,
     Written,
     crosswalk_file,
+    crosswalk_of_last_run,
     find_record,
     known_records,
     link_records,
+    pairs_waiting,
     read_crosswalk,
     unlink_record,
 )
@@ -61,13 +64,8 @@ def identity_review(
             ) from None
         names = [column[0] for column in result.description or []]
         rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-    sources = list(settings.sources)
-    said = {(row["source"], row["source_id"]) for row in read_crosswalk(settings, sources)}
-    waiting = [
-        row
-        for row in rows
-        if (row["source"], row["source_id"]) not in said and (row["other_source"], row["other_source_id"]) not in said
-    ]
+    said = read_crosswalk(settings, list(settings.sources))
+    waiting = pairs_waiting(rows, said, crosswalk_of_last_run(places))
     shown = waiting if limit == 0 else waiting[:limit]
     if as_json:
         print(json.dumps(shown, default=str, indent=2))
@@ -83,7 +81,7 @@ def identity_review(
     )
 
 
-def _print_pair(row: dict[str, Any]) -> None:
+def _print_pair(row: Mapping[str, Any]) -> None:
     one, other = (f"{row[f'{side}source']}/{row[f'{side}source_id']}" for side in ("", "other_"))
     width = max(len(one), len(other))
     out.print(f"{row['similarity']}  {row['detail']}", markup=False, soft_wrap=True)
@@ -137,7 +135,15 @@ def _tell(settings: Settings, done: Written, what: str) -> None:
 @app.command("evaluate")
 @guarded
 def identity_evaluate(
-    file: Annotated[Path, typer.Argument(help="CSV: left_name, right_name, same; also source, id, domain, country.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV with the columns left_name, right_name and same; source, id, domain, country, crm_account_id and "
+            "partner_number of either side where known, e.g. left_domain. name_a and name_b, name1 and name2, label or "
+            "is_match are understood too. Answers: yes or no, 1 or 0, true or false. "
+            "A line: Acme GmbH,ACME,yes"
+        ),
+    ],
     show: Annotated[bool, typer.Option("--show", help="Also the pairs that were linked wrongly or missed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:

@@ -190,7 +190,8 @@ def read_pairs(path: Path) -> list[Pair]:
     known by what it says.
 
     Raises:
-        InputError: no such file, a column is missing, an answer cannot be read, a record says two things.
+        InputError: no such file, a column is missing or there twice, an answer cannot be read, a record says two
+            things.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
@@ -198,26 +199,32 @@ def read_pairs(path: Path) -> list[Pair]:
             handle.seek(0)
             first = sample.splitlines()[0] if sample.splitlines() else ""
             delimiter = max(",;\t|", key=first.count)
-            lines = list(csv.reader(handle, delimiter=delimiter))
+            reader = csv.reader(handle, delimiter=delimiter)
+            lines: list[tuple[int, list[str]]] = []
+            start = 1
+            for row in reader:
+                if any(cell.strip() for cell in row):
+                    lines.append((start, row))
+                start = reader.line_num + 1  # a cell may hold a line break
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise InputError(f"{path}: cannot be read as CSV in UTF-8 ({problem})") from None
-    lines = [line for line in lines if any(cell.strip() for cell in line)]
     if not lines:
         raise InputError(f"{path}: is empty", next_step="a header and one pair per line")
-    columns, answer = _columns(path, lines[0])
+    header = lines[0][1]
+    columns, answer = _columns(path, header)
     if len(lines) == 1:
         raise InputError(f"{path}: has a header and no pair", next_step="one pair per line")
     has_source = ("left", "source") in columns and ("right", "source") in columns
     pairs: list[Pair] = []
     told: dict[tuple[str, str], tuple[Record, int]] = {}
-    for number, line in enumerate(lines[1:], 2):
+    for number, line in lines[1:]:
         cells = {column: line[place].strip() for column, place in columns.items() if place < len(line)}
         said = line[answer].strip().lower() if answer < len(line) else ""
         if said not in _YES | _NO:
             raise InputError(
-                f"{path}: line {number}: {lines[0][answer]} is {said!r}", next_step="yes or no, 1 or 0, true or false"
+                f"{path}: line {number}: {header[answer]} is {said!r}", next_step="yes or no, 1 or 0, true or false"
             )
         sides = []
         for side in ("left", "right"):
@@ -261,9 +268,17 @@ def _columns(path: Path, header: Sequence[str]) -> tuple[dict[tuple[str, str], i
     for place, name in enumerate(header):
         spelling = _spelled(name)
         if spelling in _ANSWERS:
-            answer = place if answer is None else answer
+            before, answer = answer, place
         elif spelling in known:
-            columns.setdefault(known[spelling], place)
+            before = columns.get(known[spelling])
+            columns[known[spelling]] = place
+        else:
+            continue
+        if before is not None:
+            raise InputError(
+                f"{path}: {header[before]} and {name} both say the same of a pair; which one counts?",
+                next_step="rename or remove one of the two",
+            )
     missing = [f"{side}_name" for side in _SIDES if (side, "name") not in columns]
     missing += ["same"] if answer is None else []
     if missing or answer is None:

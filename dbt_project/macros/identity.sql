@@ -54,13 +54,9 @@ regexp_extract({{ host }}, '([^.]+[.]){{ '{' }}{{ count - 1 }}{{ '}' }}[^.]+$', 
 {%- set ns.text = replaced_all(ns.text, '[×÷‐-⯿⸀-⹿　-〿・]', ' ') -%}
 {#- Two blanks between words: each keeps its own when a neighbour goes. -#}
 {%- set ns.text = "'  ' || " ~ replaced_all(ns.text, ' +', '  ') ~ " || '  '" -%}
-{%- for word in ['and', 'und', 'et', 'y', 'och', 'og', 'en'] -%}
+{#- `y`, `e`, `i` and `en` stay: they are `and` in some countries, and in others they tell Vitamin E from vitamins. -#}
+{%- for word in ['and', 'und', 'et', 'och', 'og'] -%}
     {%- set ns.text = "replace(" ~ ns.text ~ ", ' " ~ word ~ " ', ' ')" -%}
-{%- endfor -%}
-{#- Letters that stand for `and` do so only between two words. -#}
-{%- set ns.text = "trim(" ~ ns.text ~ ")" -%}
-{%- for letter in ['e', 'i', 'u', 'n'] -%}
-    {%- set ns.text = "replace(" ~ ns.text ~ ", ' " ~ letter ~ " ', ' ')" -%}
 {%- endfor -%}
 trim({{ replaced_all(ns.text, ' +', ' ') }})
 {%- endmacro -%}
@@ -117,24 +113,37 @@ regexp_extract({{ column }}, '^[*]*([^-–—|:*_]+)( [-–—|]+ |: |[*]+ ?|_)'
 {#- -- portable: a pattern, no list -#}
 {%- macro remark_words(column) -%}trim({{ replaced_all(plain_words(column), '[0-9]+', '') }}){%- endmacro -%}
 
-{#- Small letters, one kind of brackets, and the words for a former name that stand in brackets alone. -#}
+{#-
+  Small letters, one kind of brackets, and the words for a second name that are others in the middle of a name: they
+  count in brackets, behind a dash or comma, or with their dot or slash. In Right Now Ltd nobody has a second name.
+-#}
 {%- macro as_written(name) -%}
-{#- -- portable: a pattern, no list -#}
-{{ replaced_all("translate(replace(lower(trim(" ~ name ~ ")), '&amp;', '&'), '[]{}<>（）', '()()()()')", '[(](ex|olim)[-. ]+', '(formerly ') }}
+{#- -- portable: patterns, no list and no division -#}
+{%- set text = "translate(replace(lower(trim(" ~ name ~ ")), '&amp;', '&'), '[]{}<>（）', '()()()()')" -%}
+{#- -- portable: patterns, no list and no division -#}
+{%- set text = replaced_all(text, '[(](ex|olim|now|antes|gia|già|eks|vorm)[-. ]+', '(formerly ') -%}
+{%- set text = replaced_all(text, '( [-–—]+|,) ?vorm[. ]+| vorm[.] ?', ' formerly ') -%}
+{#- -- portable: patterns, no list and no division -#}
+{%- set text = replaced_all(text, '[(](via|c[/ ]o)[. ]+', '(care of ') -%}
+{%- set text = replaced_all(text, '( [-–—]+|,) ?c[/ ]o | c/ ?o ', ' care of ') -%}
+{#- -- portable: patterns, no list and no division -#}
+{%- set text = replaced_all(text, '[(]t[/ ]a[. ]+', '(trading as ') -%}
+{%- set text = replaced_all(text, '( [-–—]+|,) ?t[/ ]a | t/ ?a ', ' trading as ') -%}
+{{ text }}
 {%- endmacro -%}
 
 {#-
-  What stands before and behind a word that gives a company a second name: `formerly`, `trading as`. Behind `via` stands
-  another company.
+  What stands before and behind a word that gives a company a second name: `formerly`, `trading as`. Behind `care of`
+  stands another company.
 -#}
 {%- macro before_second_name(words) -%}
-regexp_extract({{ words }}, '^(.*[^ ]) ({{ second_name_words() }}|via|c o|care of) ([^ ].*)$', 1)
+regexp_extract({{ words }}, '^(.*[^ ]) ({{ second_name_words() }}|care of) ([^ ].*)$', 1)
 {%- endmacro -%}
 {%- macro second_name_of(words) -%}
 regexp_extract({{ words }}, '^(.*[^ ]) ({{ second_name_words() }}) ([^ ].*)$', 3)
 {%- endmacro -%}
 {%- macro second_name_words() -%}
-formerly known as|formerly|previously known as|previously|fka|f k a|dba|d b a|doing business as|t a|trading as|trades as|aka|a k a|also known as|nka|now known as|now|ehemals|ehem|vormals|vorm|fruher|frueher|anciennement|antes|gia|eks|handelnd als|nom commercial|tidigare|tidligere|voorheen|dawniej
+formerly known as|formerly|previously known as|previously|fka|f k a|dba|d b a|doing business as|trading as|trades as|aka|a k a|also known as|nka|now known as|ehemals|ehem|vormals|fruher|frueher|anciennement|handelnd als|nom commercial|tidigare|tidligere|voorheen|dawniej
 {%- endmacro -%}
 
 {#-
@@ -230,6 +239,12 @@ replace(replace(replace(replace({{ words }}, ' ', ''), 'ae', 'a'), 'oe', 'o'), '
 {#- The digits of a text. -#}
 {#- -- portable: a pattern, no list -#}
 {%- macro digits_of(column) -%}{{ replaced_all(column, '[^0-9]', '') }}{%- endmacro -%}
+
+{#- What counts names: digits, and the letters and Roman numerals that stand as words (Fund A, Fund II). -#}
+{#- -- portable: a pattern, no list -#}
+{%- macro numbering(words) -%}
+{{ digits_of(words) }} || regexp_extract({{ words }} || ' ', ' ([a-z]|[ivx]+) ', 1)
+{%- endmacro -%}
 
 {#- What a row of the crosswalk says in place of a number where a record is a partner of its own. -#}
 {%- macro itself() -%}itself{%- endmacro -%}

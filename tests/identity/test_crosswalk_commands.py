@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -10,7 +12,16 @@ import pytest
 import yaml
 
 from pipelines.errors import ConfigError, InputError
-from pipelines.identity import Known, find_record, known_records, link_records, read_crosswalk, unlink_record
+from pipelines.identity import (
+    Known,
+    crosswalk_of_last_run,
+    find_record,
+    known_records,
+    link_records,
+    pairs_waiting,
+    read_crosswalk,
+    unlink_record,
+)
 from pipelines.settings import Settings, read_settings
 from pipelines.warehouse import Places
 
@@ -108,6 +119,82 @@ def test_an_assignment_the_other_way_round_is_not_turned_into_a_circle(deploymen
         "source,source_id,partner_number\ncrm,a1,7\n", encoding="utf-8"
     )
     assert not link_records(deployment, RECORDS, record("crm/a1"), record("prm/7")).has_changed
+
+
+def test_what_nobody_changes_stays_as_it_stood(deployment: Settings) -> None:
+    file = deployment.file.parent / "crosswalk.csv"
+    text = (
+        "\ufeffsource,source_id,partner_number,note,note,,why\r\n"
+        'crm,a2,"P-1",one,two,"three, four",\r\n'
+        "\r\n"
+        "prm,8,P-1,five,six,seven,old"
+    )
+    file.write_text(text, encoding="utf-8", newline="")
+    file.chmod(0o640)
+    unlink_record(deployment, record("prm/8"), why="new, and right", by="Kim")
+    link_records(deployment, RECORDS, record("prm/7"), record("crm/a1"))
+    found = file.read_bytes().decode("utf-8").splitlines(keepends=True)
+    assert found[:3] == [
+        "\ufeffsource,source_id,partner_number,note,note,,why,by,at\r\n",
+        'crm,a2,"P-1",one,two,"three, four",\r\n',
+        "\r\n",
+    ]
+    assert found[3].startswith('prm,8,itself,five,six,seven,"new, and right",Kim,')
+    assert found[4].startswith("prm,7,P-1,,,,,,")
+    assert len(found) == 5
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert [row["partner_number"] for row in read_crosswalk(deployment, ["crm", "prm"])] == ["P-1", "itself", "P-1"]
+
+
+def test_a_row_longer_than_the_header_is_refused_by_its_line(deployment: Settings) -> None:
+    file = deployment.file.parent / "crosswalk.csv"
+    text = 'source,source_id,partner_number,why\ncrm,a2,P-1,"two\nlines"\nprm,8,P-1,one,company\n'
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="line 4 has 5 cells, the header 4"):
+        unlink_record(deployment, record("prm/7"))
+    assert file.read_text(encoding="utf-8") == text
+
+
+def test_of_links_said_at_once_none_is_lost(deployment: Settings) -> None:
+    some = [Known("prm", f"n{number}", "Wrenbury", None, f"p_{number}", f"001003/n{number}") for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda one: unlink_record(deployment, one), some))
+    assert {row["source_id"] for row in rows(deployment)} == {one.source_id for one in some}
+
+
+MAPPED = Known("account_mapping", "m1", "Larkholm", None, "p_a", "002004/m1", head="crm/a1")
+
+
+def test_a_record_is_not_taken_from_its_partner_in_passing(deployment: Settings) -> None:
+    records = [*RECORDS, MAPPED]
+    with pytest.raises(InputError, match=r"account_mapping/m1 \(Larkholm\) belongs to crm/a1 and would leave it"):
+        link_records(deployment, records, record("prm/7"), MAPPED)
+    assert not (deployment.file.parent / "crosswalk.csv").exists()
+    assert link_records(deployment, records, record("crm/a1"), MAPPED).partner_number == "P-1"
+    # Somebody who has parted it first means it.
+    unlink_record(deployment, MAPPED)
+    assert link_records(deployment, records, record("prm/7"), MAPPED).partner_number == "7"
+
+
+def test_only_rows_that_no_run_has_read_hide_a_pair(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as con:
+        con.execute("create schema deployment")
+        con.execute(
+            "create table deployment.crosswalk as "
+            "select 'prm' as source, '7' as source_id, 'P-1' as partner_number union all select 'prm', '8', 'P-1'"
+        )
+    pairs = [
+        {"source": "crm", "source_id": one, "other_source": "prm", "other_source_id": other}
+        for one, other in [("a1", "7"), ("a2", "8"), ("a3", "9"), ("a4", "10")]
+    ]
+    said = [
+        {"source": "prm", "source_id": one, "partner_number": number}
+        for one, number in [("7", "P-1"), ("8", "itself"), ("9", "itself")]
+    ]
+    read = crosswalk_of_last_run(Places(tmp_path))
+    assert [pair["source_id"] for pair in pairs_waiting(pairs, said, read)] == ["a1", "a4"]
+    assert [pair["source_id"] for pair in pairs_waiting(pairs, said, set())] == ["a4"]
+    assert crosswalk_of_last_run(Places(tmp_path / "none")) == set()
 
 
 def test_without_a_crosswalk_in_the_deployment_the_file_is_made_beside_it(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from pipelines.identity_evaluation import evaluate_pairs, read_pairs
 from tests.conftest import segments
 
 LABELLED = Path(__file__).parent / "labelled"
-# The aim is a precision of 0.98 and a recall of 0.95. `heldout.csv` was looked at once, when the rules were done: there
-# they came to 0.957 and 0.920. That is short of the aim, and the floor says so; no rule was changed by it.
-FLOORS = {"pairs.csv": (0.98, 0.95), "heldout.csv": (0.95, 0.91)}
+# The aim is a precision of 0.98 and a recall of 0.95. Of `heldout.csv` only the totals were looked at, never a pair.
+# There the rules come to 1.000 and 0.920: the recall is short of the aim, and the floor says so.
+FLOORS = {"pairs.csv": (0.98, 0.95), "heldout.csv": (0.98, 0.91)}
 
 
 @pytest.mark.parametrize("file", FLOORS)
@@ -60,6 +60,9 @@ def test_headings_and_answers_are_read_as_people_write_them(tmp_path: Path, head
         ("left_name,right_nam,same\nA,B,yes\n", "right_name"),
         ("left_name,right_name\nA,B\n", "has no column same"),
         ("left_name,right_name,same\nA,B,perhaps\n", "line 2: same is 'perhaps'"),
+        ('left_name,right_name,same\n"A\nB",C,yes\n\nA,B,perhaps\n', "line 5: same is 'perhaps'"),
+        ("left_name,right_name,same,label\nA,B,yes,no\n", "same and label both say the same"),
+        ("left_name,company_a,right_name,same\nA,B,C,yes\n", "left_name and company_a both say the same"),
         ("left_name,right_name,same\nA,,yes\n", "line 2: the right record has no name"),
         ("left_id,left_name,right_name,same\n1,A,B,yes\n1,C,D,no\n", "line 3: left record 1 says something else"),
         ("left_source,left_id,left_name,right_source,right_id,right_name,same\nx,1,A,x,1,A,yes\n", "both sides"),

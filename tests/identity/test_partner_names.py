@@ -34,7 +34,24 @@ WORDS = {
     "Merlot [inactive 2023]": "merlot",
     "Merlot (formerly Shiraz Ltd)": "merlot",
     "Merlot Ltd t/a Shiraz": "merlot",
-    "Merlot Ltd via Shiraz Distribution": "merlot",
+    "Merlot Ltd (via Shiraz Distribution)": "merlot",
+    "Merlot (now Shiraz)": "merlot",
+    "Merlot (ex-Shiraz)": "merlot",
+    "Merlot vorm. Shiraz": "merlot",
+    "Merlot - vorm Shiraz": "merlot",
+    "Merlot, c/o Shiraz": "merlot",
+    # Words that give a second name elsewhere, and here are the name.
+    "Right Now Ltd": "right now",
+    "Buy Now Pay Later": "buy now pay later",
+    "Best Buy Via Roma": "best buy via roma",
+    "Stern Gia Studio": "stern gia studio",
+    "Blick Vorm Berg": "blick vorm berg",
+    "Studio T A Merlot": "studio t a merlot",
+    "Studio C O Merlot": "studio c o merlot",
+    # Letters that are `and` elsewhere.
+    "Vitamin E Studio": "vitamin e studio",
+    "Generation Y": "generation y",
+    "Plan I Bau": "plan i bau",
     "Merlot (North)": "merlot north",
     "Limited": "limited",
     "(old)": "old",
@@ -53,7 +70,8 @@ def test_a_name_comes_to_its_words(named: Answer, name: str) -> None:
 
 def test_a_stated_second_name_is_kept_beside_the_first(named: Answer) -> None:
     place = {name: f"crm/{number}" for number, name in enumerate(WORDS)}
-    assert named.second == {place["Merlot (formerly Shiraz Ltd)"]: "shiraz", place["Merlot Ltd t/a Shiraz"]: "shiraz"}
+    said = ["(formerly Shiraz Ltd)", "Ltd t/a Shiraz", "(now Shiraz)", "(ex-Shiraz)", "vorm. Shiraz", "- vorm Shiraz"]
+    assert named.second == {place[f"Merlot {one}"]: "shiraz" for one in said}
 
 
 @pytest.fixture(scope="module")

@@ -45,6 +45,25 @@ ROSTER = [
     Record("prm", "data", "Data Systems", None, "PL"),
     Record("crm", "plover", "Ploverdale AG", None, "LI"),
     Record("prm", "plover", "Ploverdale GmbH", None, "LI"),
+    # One domain and a long beginning: two places, two funds, two trades.
+    Record("crm", "teal", "Tealbourne North", "tealbourne.example", "GB"),
+    Record("prm", "teal", "Tealbourne South", "tealbourne.example", "GB"),
+    Record("crm", "fund", "Auktal Fund I", "auktal.example", "LU"),
+    Record("prm", "fund", "Auktal Fund II", "auktal.example", "LU"),
+    Record("crm", "dove", "Dovecliff Fund B", "dovecliff.example", "LU"),
+    Record("prm", "dove", "Dovecliff Fund V", "dovecliff.example", "LU"),
+    Record("crm", "egg", "Plovercroft Systems", "plovercroft.example", "GB"),
+    Record("prm", "egg", "Plovercroft Services", "plovercroft.example", "GB"),
+    # One name on two domains that share its word; on two that are one but for the ending.
+    Record("crm", "merc", "Mercurius Systems", "mercurius-plumbing.example", "US"),
+    Record("prm", "merc", "Mercurius Systems", "mercurius-it.example", "US"),
+    Record("crm", "smew", "Smewhurst", "smewhurst.example", "GB"),
+    Record("prm", "smew", "Smewhurst", "smewhurst.test", "GB"),
+    # Domains that nobody has: a placeholder and an address of digits.
+    Record("crm", "dodo", "Dodomere", "example.com", "PT"),
+    Record("prm", "dodo", "Kestrelby", "example.com", "PT"),
+    Record("crm", "auk", "Aukenrode", "http://192.168.4.7/", "HU"),
+    Record("prm", "auk", "Buntingen", "10.20.4.7", "HU"),
     # A domain where the other has a name alone; a slip of the pen; an account id.
     Record("crm", "swift", "Swiftmoor", "swiftmoor.example", "FI"),
     Record("account_mapping", "swift", "Swiftmoor Oy", "swiftmoor.example", None),
@@ -60,6 +79,7 @@ LINKED = {
     ("crm/rook", "prm/rook"): "domain",
     ("crm/swift", "account_mapping/swift"): "domain",
     ("crm/knot", "prm/knot"): "crm_account_id",
+    ("crm/smew", "prm/smew"): "name_and_country",
 }
 QUEUED = [
     ("crm/tern", "prm/tern"),
@@ -74,8 +94,13 @@ QUEUED = [
     ("crm/data", "prm/data"),
     ("crm/plover", "prm/plover"),
     ("crm/egret", "prm/egret"),
+    ("crm/teal", "prm/teal"),
+    ("crm/fund", "prm/fund"),
+    ("crm/dove", "prm/dove"),
+    ("crm/egg", "prm/egg"),
+    ("crm/merc", "prm/merc"),
 ]
-APART = [("crm/crane", "prm/crane"), ("crm/ibis", "prm/ibis")]
+APART = [("crm/dodo", "prm/dodo"), ("crm/auk", "prm/auk"), ("crm/crane", "prm/crane"), ("crm/ibis", "prm/ibis")]
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,8 @@ def host(text: str | None) -> str | None:
 
 def registrable(text: str | None) -> str | None:
     """The domain that somebody has registered, None where it says nothing about who it is."""
+    if not (host(text) or "").strip("0123456789."):
+        return None
     found = _SUFFIXES.privatesuffix(host(text) or "")
     return None if found is None or found in _PUBLIC else str(found)
 
@@ -39,7 +41,7 @@ def registrable(text: str | None) -> str | None:
 # --- names ----------------------------------------------------------------------------------------------------------
 
 _LETTERS = str.maketrans({"ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "đ": "d", "'": "", "’": "", ".": ""})
-_AND = {"and", "und", "et", "y", "och", "og", "en"}
+_AND = {"and", "und", "et", "och", "og"}
 _SECOND = re.compile(r"^(.+) (?:formerly|dba|trading as) (.+)$")
 
 
@@ -325,7 +327,7 @@ class Identity:
                         one.key == other.key
                         and is_told
                         and not forms_differ
-                        and self._domains_agree(a, b, one, other)
+                        and self._domains_agree(a, b)
                         and self._means_one(one.key, a.country, roots)
                     ):
                         found.add(frozenset((roots[a.key], roots[b.key])))
@@ -337,12 +339,11 @@ class Identity:
             if a.source != b.source and roots[a.key] != roots[b.key] and not {roots[a.key], roots[b.key]} & sealed:
                 yield a, b
 
-    def _domains_agree(self, a: PartnerRecord, b: PartnerRecord, one: Name, other: Name) -> bool:
+    def _domains_agree(self, a: PartnerRecord, b: PartnerRecord) -> bool:
         if a.domain is None or b.domain is None or a.domain == b.domain:
             return True
         here, there = (_without_forms(words(domain.split(".")[0])).key for domain in (a.domain, b.domain))
-        shared = max(one.telling & other.telling - _COMMON, key=len, default="")
-        return here == there or (len(shared) >= 5 and shared in here and shared in there)
+        return here == there
 
     def _means_one(self, key: str, country: str, roots: dict[Record, Record]) -> bool:
         meant: dict[str, set[Record]] = defaultdict(set)

@@ -1,6 +1,7 @@
 {#-
   Pairs of partners that may be one and that no rule linked, with what speaks for it on either side. Nothing is linked by
-  being listed; a row of the crosswalk settles a pair for good.
+  being listed; a row of the crosswalk settles a pair for good. The commands name the records that the two partners began
+  with, so that what is linked already stays together; one that several systems know is not offered to be parted.
 -#}
 with context as (
     select * from {{ ref('stg_deployment__run_context') }}
@@ -8,7 +9,7 @@ with context as (
 
 records as (
     select
-        r.source, r.source_id, r.kind, r.name, r.web_domain, r.country, l.partner_id,
+        r.source, r.source_id, r.kind, r.name, r.web_domain, r.country, l.partner_id, l.key_source, l.key_source_id,
         coalesce(p.partner_number, r.partner_number, r.source_id) as partner_number
     from {{ ref('int_partner_records') }} as r
     inner join {{ ref('int_partner_links') }} as l on r.source = l.source and r.source_id = l.source_id
@@ -16,7 +17,7 @@ records as (
 ),
 
 spread as (
-    select partner_id, {{ joined('source', ', ', 'source') }} as sources
+    select partner_id, {{ joined('source', ', ', 'source') }} as sources, count(*) as source_count
     from (select distinct partner_id, source from records) as known
     group by partner_id
 )
@@ -50,6 +51,7 @@ select
     || case c.domain_relation
         when 'same' then ', the domain is the same'
         when 'alike' then ', the domains are alike'
+        when 'related' then ', the domains share a word of the names'
         when 'differs' then ', the domains differ'
         else ', a domain is unknown'
     end
@@ -62,9 +64,15 @@ select
     || case when c.source = c.other_source then ', both stand in one system' else '' end as detail,
     {{ side_in_words('a', 's') }} as evidence,
     {{ side_in_words('b', 't') }} as other_evidence,
-    'segments identity link ' || c.source || '/' || c.source_id || ' ' || c.other_source || '/' || c.other_source_id
-    || ' if they are one; segments identity unlink ' || c.other_source || '/' || c.other_source_id
-    || ' if it is a partner of its own' as settled_by,
+    'segments identity link ' || a.key_source || '/' || a.key_source_id || ' ' || b.key_source || '/' || b.key_source_id
+    || ' if they are one; '
+    || case
+        when t.source_count = 1
+            then 'segments identity unlink ' || b.key_source || '/' || b.key_source_id || ' if it is a partner of its own'
+        when s.source_count = 1
+            then 'segments identity unlink ' || a.key_source || '/' || a.key_source_id || ' if it is a partner of its own'
+        else 'they stay two partners while nobody says so'
+    end as settled_by,
     x.quarter,
     x.policy,
     x.version

@@ -48,10 +48,22 @@ alone as (
     where y.source_count > 1
 ),
 
-sharing as (
-    select web_domain, source, {{ joined('shown_number', ', ', 'shown_number') }} as numbers, count(distinct partner_id) as partner_count
+holders as (
+    select
+        web_domain, source, partner_id, shown_number,
+        row_number() over (partition by web_domain, source order by shown_number, source_id) as place
     from records
     where web_domain is not null and not is_its_own
+),
+
+-- The first numbers are enough to read: every holder of the domain says them.
+sharing as (
+    select
+        web_domain, source,
+        {{ joined('case when place <= 5 then shown_number end', ', ', 'shown_number') }}
+        || case when count(*) > 5 then ' and ' || cast(count(*) - 5 as varchar) || ' more' else '' end as numbers,
+        count(distinct partner_id) as partner_count
+    from holders
     group by web_domain, source
 ),
 

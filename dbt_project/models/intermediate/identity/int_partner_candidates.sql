@@ -43,7 +43,7 @@ reasoned as (
             when source = other_source and (similarity < 0.92 or country_relation = 'differs') then null
             when country_relation = 'differs' and name_relation <> 'close' then null
             when name_relation = 'close' or similarity >= 0.87 or is_named_by_domain then 'similar_name'
-            when domain_relation = 'alike' and similarity >= 0.75 then 'similar_name'
+            when domain_relation in ('alike', 'related') and similarity >= 0.75 then 'similar_name'
         end as reason
     from pairs
 ),

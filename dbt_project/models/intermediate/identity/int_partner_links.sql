@@ -178,7 +178,7 @@ name_edges as (
         on p.other_source = m.source and p.other_source_id = m.source_id
             and n.name_key = m.name_key and n.country_code = m.country_code
     where p.name_relation = 'same' and p.country_relation = 'same' and not p.forms_differ
-        and p.domain_relation <> 'differs' and (p.domain_relation = 'same' or not p.is_generic)
+        and p.domain_relation in ('same', 'alike', 'unknown') and (p.domain_relation = 'same' or not p.is_generic)
         and a.domain_place <> b.domain_place
 ),
 

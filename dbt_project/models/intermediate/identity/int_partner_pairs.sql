@@ -12,7 +12,7 @@ with records as (
 ),
 
 names as (
-    select n.*, r.place, {{ sound_key('n.name_key') }} as sound_key, {{ digits_of('n.name_key') }} as digits
+    select n.*, r.place, {{ sound_key('n.name_key') }} as sound_key, {{ numbering('n.words') }} as numbering
     from {{ ref('int_partner_names') }} as n
     inner join records as r on n.source = r.source and n.source_id = r.source_id
 ),
@@ -106,8 +106,12 @@ compared as (
         p.here, p.there,
         case
             when a.name_key = b.name_key then 1
-            when a.sound_key = b.sound_key and length(a.sound_key) >= 3 then 2
-            when a.digits = b.digits and {{ likeness('a.name_key', 'b.name_key') }} >= 0.94 then 2
+            when a.numbering = b.numbering and a.sound_key = b.sound_key and length(a.sound_key) >= 3 then 2
+            -- A long beginning makes any two names alike: where words are shared, those beside them have to be too.
+            when
+                a.numbering = b.numbering and {{ likeness('a.name_key', 'b.name_key') }} >= 0.94
+                and not coalesce(s.word_count between 1 and least(t.word_count, u.word_count) - 1, false)
+                then 2
             when i.letters = b.name_key or j.letters = a.name_key then 2
             when
                 s.telling_count = t.telling_count and s.telling_count = u.telling_count
@@ -175,11 +179,11 @@ select distinct
         when a.web_domain is null or b.web_domain is null then 'unknown'
         when a.web_domain = b.web_domain then 'same'
         when d.domain_key = e.domain_key then 'alike'
-        -- A company's own word in both: it has moved, or has two.
+        -- A company's own word in both: it has moved, has two, or shares the word with a stranger.
         when
             length(j.longest_word) >= 5 and position(j.longest_word in d.domain_key) > 0
             and position(j.longest_word in e.domain_key) > 0
-            then 'alike'
+            then 'related'
         else 'differs'
     end as domain_relation,
     case
