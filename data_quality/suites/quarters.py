@@ -84,7 +84,8 @@ SUITE = suite(
                 where least_rows_before >= {min_history_rows} and newest_rows < {min_quarter_share} * least_rows_before
             """),
         ),
-        critical(
+        # A company may close its books early: AdventureWorks sold nothing in December 2013.
+        warning(
             "deals_are_won_in_every_month",
             "not one deal was won in a month of {quarter}, as never in the year before; is the export whole? {sample}",
             no_rows("""
