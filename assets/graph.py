@@ -19,11 +19,14 @@ from dagster import AssetCheckExecutionContext, AssetExecutionContext
 from dagster_dbt import dbt_assets
 
 from assets.names import Addresses, address, step_of
+from assets.sensors import alert_sensors
+from data_quality.quarantine import glance
 from data_quality.releasing import (
     Judged,
+    is_approved,
     judge_candidate,
+    judged_for,
     offered_entities,
-    read_judged,
     refuse_unless_good,
     release_judged,
 )
@@ -31,6 +34,7 @@ from data_quality.suite import Suite, for_entities, read_suites
 from demo.salesforce_export import write_salesforce_export
 from demo.sample_company import write_sample_company
 from pipelines import lake
+from pipelines.alerts import overheard
 from pipelines.connector import Instance, instances
 from pipelines.errors import ConfigError, SegmentsError
 from pipelines.events import emit
@@ -44,6 +48,7 @@ from pipelines.warehouse import Places, writer
 # One writing seat per deployment: the file lock in `warehouse.writer` holds it everywhere; the pool lets the UI show
 # who waits for it.
 WRITER_POOL = "warehouse_writer"
+REHEARSAL = "daily_rehearsal"
 # A release starts from the decisions on record, so quarters are made one after the other, oldest first.
 QUARTER_BY_QUARTER = dg.BackfillPolicy.multi_run(1)
 
@@ -152,7 +157,7 @@ def define(settings: Settings, options: Options | None = None) -> Graph:
     everything = dg.AssetSelection.all()
     quarterly = dg.define_asset_job("quarterly_release", selection=everything)
     rehearsal = dg.define_asset_job(
-        "daily_rehearsal",
+        REHEARSAL,
         selection=everything - dg.AssetSelection.assets(*[address("released", t) for t in RELEASED_TABLES]),
         description="Computes and judges, releases nothing.",
     )
@@ -161,6 +166,7 @@ def define(settings: Settings, options: Options | None = None) -> Graph:
         asset_checks=[checks],
         jobs=[quarterly, rehearsal],
         schedules=[_quarterly_schedule(settings, quarterly), _daily_schedule(settings, rehearsal)],
+        sensors=alert_sensors(settings, rehearsal=REHEARSAL),
         # Every multiprocess step imports everything again, 4-5 s each; one writer leaves nothing to run side by side.
         executor=dg.in_process_executor,
     )
@@ -211,7 +217,7 @@ def _extraction(
         pool=WRITER_POOL,
     )
     def extraction(context: AssetExecutionContext) -> Iterator[Any]:
-        with told("extract", settings), writer(Places.of(settings)):
+        with told("extract", settings, context.run, asked), writer(Places.of(settings)):
             provide_sample(settings)
             landed, unread = extract_group(settings, group, accept_shrunk=asked.accept_shrunk, full=asked.full)
         so_far = journal.of(context.run.run_id)
@@ -269,19 +275,33 @@ def _definition(
                 group_name="define",
                 description="What earlier releases decided, which is never rewritten.",
                 kinds={"parquet", "duckdb"},
-            )
+            ),
+            dg.AssetSpec(
+                address("released", "compared"),
+                deps=raw,
+                group_name="define",
+                description="The releases on record that the results are compared with.",
+                kinds={"parquet", "duckdb"},
+            ),
+            dg.AssetSpec(
+                address("released", "scores"),
+                deps=raw,
+                group_name="define",
+                description="The totals of those releases.",
+                kinds={"parquet", "duckdb"},
+            ),
         ],
         partitions_def=partitions,
         backfill_policy=QUARTER_BY_QUARTER,
         pool=WRITER_POOL,
     )
     def definition(context: AssetExecutionContext) -> Iterator[Any]:
-        with told("define", settings), writer(Places.of(settings)):
+        with told("define", settings, context.run, asked), writer(Places.of(settings)):
             run = run_of(settings, context.partition_key, asked)
             journal.of(context.run.run_id).run = run
             _tell_moment(run, lay_inputs(run))
             rows = row_counts(run.places)
-        for schema, table in [*keys, ("released", "decisions")]:
+        for schema, table in [*keys, *(("released", name) for name in ("decisions", "compared", "scores"))]:
             yield dg.MaterializeResult(
                 asset_key=address(schema, table), metadata={"dagster/row_count": rows.get((schema, table), 0)}
             )
@@ -303,7 +323,7 @@ def _shaping(
         pool=WRITER_POOL,
     )
     def shaping(context: AssetExecutionContext) -> Iterator[Any]:
-        with told("shape", settings), writer(Places.of(settings)):
+        with told("shape", settings, context.run, asked), writer(Places.of(settings)):
             run = run_of(settings, context.partition_key, asked)
             nodes = build(run)
             rows = row_counts(run.places)
@@ -341,7 +361,7 @@ def _candidate(
         pool=WRITER_POOL,
     )
     def candidate(context: AssetExecutionContext) -> Iterator[Any]:
-        with told("candidate", settings), writer(Places.of(settings)):
+        with told("candidate", settings, context.run, asked), writer(Places.of(settings)):
             run = run_of(settings, context.partition_key, asked)
             made = build_candidate(run.places, policy_hash=run.active.content_hash)
         journal.of(context.run.run_id).candidate = made
@@ -386,29 +406,62 @@ def _judgement(
         pool=WRITER_POOL,
     )
     def judgement(context: AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        with told("judge", settings), writer(Places.of(settings)):
+        with told("judge", settings, context.op_execution_context.run, asked), writer(Places.of(settings)):
             so_far = journal.of(context.op_execution_context.run.run_id)
             run = so_far.run or run_of(settings, _partition_of(settings, context), asked)
             judged = judge_candidate(run, so_far.candidate or read_candidate(run.places))
+            is_overruled = is_approved(run.places, judged.candidate, judged.verdict)
+            set_aside = _counts_set_aside(run.places)
         so_far.judged = judged
         results = {(result.suite, result.expectation): result for result in judged.verdict.results}
+        # Where the gate could not ask, no rule has an answer and one result says why.
+        trouble = next((result.sentence() for result in judged.verdict.results if result.raised), "it was not asked")
         for suite, asset in suites:
             for rule in suite.expectations:
-                result = results[suite.suite, rule.name]
+                result = results.get((suite.suite, rule.name))
+                if result is None:
+                    yield dg.AssetCheckResult(
+                        asset_key=asset,
+                        check_name=_check_name(suite, asset, rule.name),
+                        passed=False,
+                        severity=dg.AssetCheckSeverity.ERROR,
+                        description=trouble,
+                        metadata={"candidate": judged.candidate.release},
+                    )
+                    continue
                 yield dg.AssetCheckResult(
                     asset_key=asset,
                     check_name=_check_name(suite, asset, rule.name),
                     passed=result.success,
+                    # What a person overruled when this very release went out must not block finding it out already.
                     severity=(
                         dg.AssetCheckSeverity.ERROR
-                        if result.raised or result.severity == "critical"
+                        if (result.raised or result.severity == "critical") and not is_overruled
                         else dg.AssetCheckSeverity.WARN
                     ),
                     description=result.sentence() if not result.success else None,
-                    metadata={"observed": result.observed, "candidate": judged.candidate.release},
+                    metadata={
+                        "observed": result.observed,
+                        "candidate": judged.candidate.release,
+                        **({"partners_touched": result.partner_count} if result.partner_count else {}),
+                        **({"partners_at_risk": result.at_risk_count} if result.at_risk_count else {}),
+                        **(set_aside if suite.suite == "quarantine" else {}),
+                    },
                 )
 
     return judgement
+
+
+def _counts_set_aside(places: Places) -> dict[str, int]:
+    """How many rows are set aside, and by entity, for the checks of the quarantine; nothing where nothing was split."""
+    aside = glance(places)
+    if aside is None:
+        return {}
+    by_entity: dict[str, int] = {}
+    for share in aside.shares:
+        name = f"set_aside_{share.entity}"
+        by_entity[name] = by_entity.get(name, 0) + share.count
+    return {"rows": aside.rows, "set_aside": aside.count, **by_entity}
 
 
 def _judged_asset(suite: Suite, entities: list[str]) -> dg.AssetKey:
@@ -452,12 +505,12 @@ def _release(
         pool=WRITER_POOL,
     )
     def releasing(context: AssetExecutionContext) -> Iterator[Any]:
-        with told("release", settings), writer(Places.of(settings)):
+        with told("release", settings, context.run, asked), writer(Places.of(settings)):
             run = run_of(settings, context.partition_key, asked)
             so_far = journal.of(context.run.run_id)
             candidate = so_far.candidate or read_candidate(run.places)
             # Whoever selects this step alone meets the gate all the same.
-            judged = so_far.judged or read_judged(candidate) or judge_candidate(run, candidate)
+            judged = so_far.judged or judged_for(run, candidate)
             so_far.judged = judged
             refuse_unless_good(run, judged)
             released = release_judged(run, judged, run_name=context.run.run_id)
@@ -501,8 +554,18 @@ def _tell_moment(run: Run, used: list[lake.Load]) -> None:
 
 
 @contextmanager
-def told(step: str, settings: Settings) -> Iterator[None]:
-    """Write a structured event for a step that fails, then let the failure go on."""
+def told(step: str, settings: Settings, run: dg.DagsterRun, asked: Options) -> Iterator[None]:
+    """Keep what a step says for the alerts, with a structured event for a step that fails; the failure goes on."""
+    is_look_back = asked.known_at is not None
+    with (
+        overheard(settings, run.run_id, is_rehearsal=run.job_name == REHEARSAL, is_look_back=is_look_back),
+        _failure_told(step, settings),
+    ):
+        yield
+
+
+@contextmanager
+def _failure_told(step: str, settings: Settings) -> Iterator[None]:
     try:
         yield
     except SegmentsError as problem:
@@ -515,6 +578,7 @@ def told(step: str, settings: Settings) -> Iterator[None]:
             kind=problem.title,
             exit_code=problem.exit_code,
             next_step=problem.next_step,
+            **problem.about,
         )
         raise
     except Exception as problem:

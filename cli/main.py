@@ -15,6 +15,7 @@ import duckdb
 import typer
 from rich.table import Table
 
+from cli.alerts import app as alerts_app
 from cli.common import (
     Config,
     Data,
@@ -29,10 +30,14 @@ from cli.common import (
 )
 from cli.demo import demo_app
 from cli.explain import explain
+from cli.identity import app as identity_app
 from cli.policy import app as policy_app
+from cli.quality import quality_app
+from cli.release import release_app
 from cli.reporter import Mode, Reporter
 from cli.sources import app as sources_app
 from pipelines import release as releases_room
+from pipelines.alerts import watching
 from pipelines.errors import ConfigError, InputError
 from pipelines.template import TEMPLATE
 from pipelines.warehouse import quoted
@@ -126,7 +131,8 @@ def run(
         full=frozenset(full or ()),
     )
     try:
-        journal = run_once(settings, quarter=quarter, options=options, release=not rehearse)
+        with watching(settings, quarter=quarter, is_rehearsal=rehearse, is_look_back=known_at is not None):
+            journal = run_once(settings, quarter=quarter, options=options, release=not rehearse)
     finally:
         reporter.close()
     seconds = time.perf_counter() - started
@@ -235,7 +241,8 @@ def releases(config: Config = None) -> None:
         raise InputError(f"nothing is released yet in {places.released}", next_step="`segments run` makes a release")
     grid = Table("release", "quarter", "policy", "known at (UTC)", "partners", "", box=None, pad_edge=False)
     for link in releases_room.history(places):
-        mark = "current" if link["release"] == current["release"] else ""
+        signed = f"approved by {link['approved_by']}" if link.get("approved_by") else ""
+        mark = ", ".join(filter(None, ["current" if link["release"] == current["release"] else "", signed]))
         policy = f"{link['policy']}@{link['version']}"
         grid.add_row(link["release"], link["quarter"], policy, link["known_at"], f"{link['partner_count']:,}", mark)
     out.print(grid)
@@ -259,6 +266,10 @@ def rollback(
 app.add_typer(sources_app, name="sources")
 app.add_typer(policy_app, name="policy")
 app.add_typer(demo_app, name="demo")
+app.add_typer(release_app, name="release")
+app.add_typer(quality_app, name="quality")
+app.add_typer(identity_app, name="identity")
+app.add_typer(alerts_app, name="alerts")
 
 
 def main() -> None:

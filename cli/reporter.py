@@ -31,6 +31,10 @@ _STEP = {
     "released": "release",
     "release_refused": "release",
     "waiting": "wait",
+    "alert_sent": "alerts",
+    "alert_not_sent": "alerts",
+    "alert_trouble": "alerts",
+    "columns_changed": "extract",
 }
 # Tables that carry policy and deployment rows say nothing to a person who waits for a result.
 _QUIET_SCHEMAS = ("seeds", "policy", "deployment")

@@ -13,15 +13,17 @@ import json
 import logging
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_quality import duck_ro
+from data_quality.masking import without_mail
 from data_quality.parameters import as_sql, as_words, complete, in_argument, in_sql, in_words
-from data_quality.suite import HOLDS_AT, JUDGED, ROW_COUNT, ROWS, SUITES, Expectation, Suite, for_entities, read_suites
+from data_quality.suite import HOLDS_AT, JUDGED, ROW_COUNT, ROWS, Expectation, Suite, for_entities, read_suites
 from data_quality.verdict import Result, Verdict
+from pipelines.errors import ConfigError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -45,15 +47,18 @@ def judge(
     parameters: Mapping[str, Any],
     entities: Collection[str],
     candidate_hash: str,
-    suites: Path = SUITES,
+    suites: Sequence[Suite] | None = None,
 ) -> Verdict:
     """Judge the candidate folder and the warehouse it was built from; the files are opened read-only.
 
     `parameters` are those of `parameters.PARAMETERS`, `entities` the conformed entities that the deployment's sources
-    offer. Nobody in this process may hold the warehouse open for writing.
+    offer, `suites` the project's own unless others are given. Nobody in this process may hold the warehouse open for
+    writing.
     """
     values = complete(parameters)
-    asked = for_entities(read_suites(suites), entities)
+    asked = for_entities(read_suites() if suites is None else suites, entities)
+    if not asked:
+        raise ConfigError("no suites; a gate without rules would let everything pass")
     results: list[Result] = []
     session: _Session | None = None
     try:
@@ -320,7 +325,7 @@ def _without_result_names(says: str, values: Mapping[str, Any]) -> str:
 
 def _row_in_words(names: list[str], row: list[Any]) -> str:
     parts = [f"{name}={_shorten(str(value), 80)}" for name, value in zip(names, row, strict=False) if value is not None]
-    return _shorten(_no_mail(", ".join(parts)), SAMPLE_WIDTH)
+    return _shorten(without_mail(", ".join(parts)), SAMPLE_WIDTH)
 
 
 def _short(error: Exception) -> str:
@@ -331,11 +336,7 @@ def _clean(message: str) -> str:
     """A message on one line, without addresses of persons, paths of this machine or links."""
     text = re.sub(r"\(Background on this error at: \S+\)", "", message)
     text = re.sub(r"(?<![\w.])/(?:[^\s/'\"]+/)+", "", text)
-    return _no_mail(re.sub(r"\s+", " ", text).strip())
-
-
-def _no_mail(text: str) -> str:
-    return re.sub(r"[^\s,;=]*@[^\s,;]*", "(address hidden)", text)
+    return without_mail(re.sub(r"\s+", " ", text).strip())
 
 
 def _shorten(text: str, width: int) -> str:

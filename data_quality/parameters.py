@@ -36,6 +36,32 @@ PARAMETERS: dict[str, Parameter] = {
     "version": Parameter("its version"),
     "max_quarantined_share": Parameter("largest believable share of quarantined rows of an entity", 0.05),
     "min_rows_share_of_last": Parameter("smallest believable size of a full load against the one before it", 0.5),
+    "max_gone_share": Parameter("largest believable share of records that are gone since the last release", 0.02),
+    "max_emptied_share": Parameter("largest believable share of rows without what stood or should stand there", 0.2),
+    "max_changed_share": Parameter("largest believable share of old records that say something else now", 0.25),
+    "max_rewritten_share": Parameter(
+        "largest believable share of old numbers scaled, or old dates moved by a year", 0.05
+    ),
+    "max_born_again_share": Parameter("largest believable share of records whose moment of creation changed", 0.005),
+    "max_unit_factor": Parameter("largest believable ratio of a quarter's median to that of the four before", 5.0),
+    "min_quarter_share": Parameter(
+        "smallest believable size of a quarter against the smallest of the four before", 0.25
+    ),
+    "min_history_rows": Parameter("rows in each quarter from which on quarters are compared", 20),
+    "max_one_partner_share": Parameter("largest believable share of a quarter that one partner comes to have", 0.5),
+    "max_one_day_share": Parameter("largest believable share of a quarter that happens on one day", 0.5),
+    "max_disorder_share": Parameter("largest believable share of rows that end before they begin", 0.05),
+    "max_broken_links_share": Parameter("largest believable share of links to records that are nowhere", 0.2),
+    "max_unknown_words_share": Parameter("largest believable share of words that no map knows", 0.2),
+    "max_repeated_share": Parameter("largest believable share of rows that repeat another one's content", 0.01),
+    "score_shift_warning": Parameter("population stability index of the total scores that is worth telling", 0.10),
+    "score_shift_limit": Parameter("population stability index of the total scores that refuses", 0.25),
+    "score_shift_min_partners": Parameter("scored partners from which on scores are compared", 50),
+    "max_lost_scores_share": Parameter("largest believable share of scored partners without a score now", 0.05),
+    "max_moves_share": Parameter("largest believable share of moves on a ladder without a guardrail", 0.5),
+    "previous_release": Parameter(
+        "id of the release that is current while this one is judged; none = there is none", None
+    ),
     "previous_partner_count": Parameter("partners in the previous release; 0 = there is none", 0),
     "suppress_overlap_below": Parameter("overlap counts from 1 to one below this are kept back; 0 = none", 0),
     "refuse_stale_sources": Parameter("whether a source last read before the quarter's end is refused", False),

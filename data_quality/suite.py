@@ -1,8 +1,9 @@
 """Reads a suite: what must be true of one table, each rule with its severity and the words that tell its failure.
 
-Rules are YAML in `suites/`; running them is `gate.py`. Only expectation types whose verdict has been proven on DuckDB
-are in the language (see `TYPES`); everything else is said in SQL, as the rows that must not exist. An empty table
-passes most rules, so a suite without a row floor and without explicit not-null rules for its keys is refused here.
+Rules are written in the words of `promise.py`, a module per table in `suites/`; running them is `gate.py`. Only
+expectation types whose verdict has been proven on DuckDB are in the language (see `TYPES`); everything else is said in
+SQL, as the rows that must not exist. An empty table passes most rules, so a suite without a row floor and without
+explicit not-null rules for its keys is refused here.
 
 Which entities there are depends on the sources of a deployment: `for_entities` leaves out what cannot be asked of them
 and writes out what is asked of all of them.
@@ -11,17 +12,18 @@ and writes out what is asked of all of them.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Hashable
-from pathlib import Path
+import importlib
+import pkgutil
+from collections.abc import Collection, Iterable
+from functools import cache
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from data_quality import suites
+from data_quality.facts import FACTS, rows_of
 from data_quality.parameters import PARAMETERS, RESULT_NAMES, placeholders
 from pipelines.errors import ConfigError
-
-SUITES = Path(__file__).parent / "suites"
 
 Severity = Literal["critical", "warning", "info"]
 
@@ -38,6 +40,9 @@ UNIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 """In a query or a source, `{believed_rows}` and `{quarantine_rows}` are the rows of every entity the deployment's
 sources offer, in brackets: a column `entity`, then these columns of the tables in that schema."""
+PLACES = {*UNIONS, "set_aside_rows", *FACTS}
+"""Every name that is written out by what the sources offer: those; `{set_aside_rows}`, the source and
+reason of every row that was set aside, also of those that nothing speaks against; and the facts of `facts.py`."""
 
 TYPES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     ROW_COUNT: (frozenset({"min_value"}), frozenset({"max_value"})),
@@ -80,7 +85,7 @@ class Expectation(_Strict):
             raise ValueError(f"{self.name}: a query belongs to {ROWS}, and to it alone")
         for what, text, names in (
             ("says", self.says, {*PARAMETERS, *RESULT_NAMES}),
-            ("query", self.query or "", {*PARAMETERS, JUDGED, HOLDS_AT, *UNIONS}),
+            ("query", self.query or "", {*PARAMETERS, JUDGED, HOLDS_AT, *PLACES}),
             ("kwargs", str(self.kwargs.values()), {*PARAMETERS}),
         ):
             if unknown_names := placeholders(text) - names:
@@ -113,7 +118,7 @@ class Suite(_Strict):
             raise ValueError("place: warehouse needs table: <schema>.<table>, or a source")
         if self.place == "conformed" and self.entity not in (None, self.table):
             raise ValueError(f"entity {self.entity!r}: a conformed table is an entity itself, expected {self.table!r}")
-        if unknown := placeholders(self.source or "") - {*PARAMETERS, *UNIONS}:
+        if unknown := placeholders(self.source or "") - {*PARAMETERS, *PLACES}:
             raise ValueError(f"source names unknown {', '.join(f'{{{name}}}' for name in sorted(unknown))}")
         floor = next((rule for rule in self.expectations if rule.name == self.floor), None)
         if floor is None or floor.severity != "critical" or not _is_floor(floor):
@@ -151,59 +156,54 @@ def _is_floor(rule: Expectation) -> bool:
     return rule.type == ROWS
 
 
-class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # in C where there is one
-    """YAML whose repeated key is an error and not a silent overwrite."""
+def checked(content: dict[str, Any]) -> Suite:
+    """A suite of its parts.
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
-            seen.add(key)
-        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
-        return mapping
-
-
-def read_suite(path: Path) -> Suite:
-    """One suite; ConfigError naming file and key path when it is not one."""
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path.name}: cannot be read as YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path.name}: expected a mapping with suite, place, table, ...")
+    Raises:
+        ConfigError: one line per mistake, with the suite's name and the key path.
+    """
+    name = content.get("suite")
     try:
         suite = Suite.model_validate(content)
     except ValidationError as error:
-        lines = [f"{path.name}: {_key_path(item['loc'])}: {item['msg']}" for item in error.errors()]
+        lines = [f"suite {name}: {_key_path(item['loc'])}: {item['msg']}" for item in error.errors()]
         raise ConfigError("\n".join(lines), next_step="correct the suite; nothing was judged") from error
-    if suite.suite != path.stem:
-        raise ConfigError(f"{path.name}: suite: is {suite.suite!r}, expected the file's name {path.stem!r}")
     if suite.place == "candidate" and suite.table != suite.suite:
-        raise ConfigError(f"{path.name}: table: a released table's suite bears its name, found {suite.table!r}")
+        raise ConfigError(f"suite {name}: table: a released table's suite bears its name, found {suite.table!r}")
     return suite
 
 
-def read_suites(folder: Path = SUITES) -> list[Suite]:
-    """Every suite of `folder`, by name."""
-    paths = sorted(folder.glob("*.yml"))
-    if not paths:
-        raise ConfigError(f"no suites (*.yml) in {folder.name}/; a gate without rules would let everything pass")
-    return [read_suite(path) for path in paths]
+@cache
+def read_suites() -> tuple[Suite, ...]:
+    """Every suite in `suites/`, by name.
+
+    Raises:
+        ConfigError: a module there defines no `SUITE`, or one of another name, or one that is unsound.
+    """
+    found = []
+    for module in sorted(item.name for item in pkgutil.iter_modules(suites.__path__)):
+        suite = getattr(importlib.import_module(f"{suites.__name__}.{module}"), "SUITE", None)
+        if not isinstance(suite, Suite) or suite.suite != module:
+            raise ConfigError(f"suites/{module}.py: expected SUITE = suite({module!r}, ...); nothing was judged")
+        found.append(suite)
+    return tuple(found)
 
 
-def for_entities(suites: list[Suite], entities: Collection[str]) -> list[Suite]:
+def for_entities(suites: Iterable[Suite], entities: Collection[str]) -> list[Suite]:
     """What can be asked where `entities` are offered: no suite about another one, every union written out."""
     offered = sorted(entities)
     if not offered:
         raise ConfigError("the gate was called without entities; nothing was judged")
     unions = {name: _union(schema, columns, offered) for name, (schema, columns) in UNIONS.items()}
+    unions["set_aside_rows"] = _union("quarantine", ("source", "reject_reason"), offered, table="{}_set_aside")
+    unions |= {name: rows_of(name, offered) for name in FACTS}
     return [_written_out(suite, unions) for suite in suites if suite.about is None or suite.about in offered]
 
 
-def _union(schema: str, columns: tuple[str, ...], entities: list[str]) -> str:
-    parts = (f"select '{entity}' as entity, {', '.join(columns)} from {schema}.{entity}" for entity in entities)
+def _union(schema: str, columns: tuple[str, ...], entities: list[str], *, table: str = "{}") -> str:
+    parts = (
+        f"select '{entity}' as entity, {', '.join(columns)} from {schema}.{table.format(entity)}" for entity in entities
+    )
     return f"({' union all '.join(parts)})"
 
 

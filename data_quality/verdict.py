@@ -10,12 +10,17 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from data_quality.suite import Severity
 from pipelines.errors import InputError
+
+VERDICT_FILE = "verdict.json"
+"""Name of the file beside a candidate, and beside the tables of a release."""
+LISTED = 200
+"""So many partner numbers stand in a result; a failure may touch a hundred thousand, and there may be many failures."""
 
 
 class Result(BaseModel):
@@ -36,6 +41,34 @@ class Result(BaseModel):
     says: str
     sql: str = ""
     """Statement that shows the failure again, with the two files attached as `warehouse` (in use) and `candidate`."""
+    partners: tuple[str, ...] = ()
+    """Numbers of partners that the failure touches, the first `LISTED` of them (`blast.py`)."""
+    partner_count: int = 0
+    """How many it touches."""
+    at_risk: tuple[str, ...] = ()
+    """Numbers of those whose level could differ, the first `LISTED` of them."""
+    at_risk_count: int = 0
+    """How many these are."""
+    reach: str = ""
+    """Both in words; or why nobody could tell."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _counts_what_it_lists(cls, told: Any) -> Any:
+        """Where nobody counted, the list is all there is."""
+        if not isinstance(told, dict):
+            return told
+        counted = {
+            count: len(told[listed])
+            for listed, count in (("partners", "partner_count"), ("at_risk", "at_risk_count"))
+            if isinstance(told.get(listed), list | tuple)
+        }
+        return {**counted, **told}
+
+    @property
+    def name(self) -> str:
+        """Suite and expectation, as people and commands name it."""
+        return f"{self.suite}.{self.expectation}"
 
     @property
     def refuses(self) -> bool:
@@ -46,7 +79,8 @@ class Result(BaseModel):
         """The failure in words."""
         kind = "could not be judged" if self.raised else self.severity
         found = f" (found: {self.observed})" if self.observed else ""
-        return f"{self.table}: {self.says}{found} [{kind}: {self.suite}.{self.expectation}]"
+        reach = f"; {self.reach}" if self.reach else ""
+        return f"{self.table}: {self.says}{found}{reach} [{kind}: {self.suite}.{self.expectation}]"
 
 
 class Verdict(BaseModel):

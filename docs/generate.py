@@ -16,6 +16,10 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from data_quality.suite import read_suites  # noqa: E402 - a script finds the rooms beside it
+
 MODELS = ROOT / "dbt_project" / "models"
 TARGET = ROOT / "docs" / "data-dictionary.md"
 
@@ -27,7 +31,7 @@ not this file. A test holds it equal.
 
 Amounts are in the reporting currency of the deployment. NULL means *unknown* wherever a number could be 0. Times are
 UTC; quarters are fiscal quarters of the deployment, written `2026Q3`. No released table holds names of customers, names
-of people, or e-mail addresses.
+of people, or e-mail addresses; but for `approved_by`, where somebody may have signed with a name instead of a role.
 
 ## Released tables
 
@@ -38,15 +42,21 @@ What `segments query` sees, and what lies in `released/segments.duckdb` and in e
 RELEASE_COLUMN = ("release", "varchar", "Id of the release: quarter and a hash of policy, inputs and tables.")
 OWN_TABLES: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
     "data_quality_results": (
-        "One row per expectation the gate asked of this release.",
+        "One row per release and expectation the gate asked of it: this release and those before it in its chain, the "
+        "last 100.",
         [
-            ("release", "varchar", "The release."),
+            ("release", "varchar", "The release it was asked of; `releases` says which came when."),
             ("suite", "varchar", "Suite the expectation stands in."),
             ("table_name", "varchar", "Table it was asked of."),
             ("expectation", "varchar", "Name of the expectation."),
             ("severity", "varchar", "critical, warning or info; only critical ones refuse a release."),
-            ("has_passed", "boolean", "Whether it holds. In a release every critical one does."),
+            ("has_passed", "boolean", "Whether it holds; every critical one does, unless a person overruled it."),
             ("observed", "varchar", "What was found; empty when it holds."),
+            (
+                "unexpected_count",
+                "bigint",
+                "How many rows were not as they should be; NULL when it holds, or when it counts no rows.",
+            ),
             ("says", "varchar", "What a failure of it means, in words."),
         ],
     ),
@@ -61,6 +71,8 @@ OWN_TABLES: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
             ("known_at", "timestamp", "Moment of the newest load used (UTC)."),
             ("partner_count", "bigint", "Partners in it."),
             ("previous_release", "varchar", "The release before it; NULL for the first."),
+            ("approved_by", "varchar", "Who let it out although the gate refused it; NULL: it was not refused."),
+            ("approval_reason", "varchar", "Why, in that person's words."),
         ],
     ),
 }
@@ -99,8 +111,7 @@ def metrics() -> list[dict[str, str]]:
 
 def suites() -> list[dict[str, Any]]:
     """The suites of the gate, by name."""
-    paths = sorted((ROOT / "data_quality" / "suites").glob("*.yml"))
-    return [yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths]
+    return [suite.model_dump() for suite in read_suites()]
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> str:

@@ -72,11 +72,13 @@ def read_header(path: Path, *, source: str, required: tuple[str, ...], known: tu
         raise InputError(
             f"source {source}: {path.name}: {what} (the first line is: {shown}); nothing was loaded",
             next_step=f"export the object again with the fields {', '.join(required)}",
+            trouble="schema_changed",
         )
     twice = sorted({name for name, column in zip(names, columns, strict=True) if columns.count(column) > 1})
     if twice:
         raise InputError(
-            f"source {source}: {path.name}: header names stand twice: {', '.join(twice)}; nothing was loaded"
+            f"source {source}: {path.name}: header names stand twice: {', '.join(twice)}; nothing was loaded",
+            trouble="schema_changed",
         )
     return Header(names, columns, lines.line_num, stamp)
 
@@ -264,6 +266,7 @@ def _check_quotes(text: TextFile, header: Header) -> None:
                         f"source {text.source}: {text.label}: row {row}: the file ends inside a quoted field, "
                         "it is cut short; nothing was loaded",
                         next_step="export the object again",
+                        trouble="truncated",
                     ) from None
                 if rows.line_num > line + 1:
                     raise InputError(
@@ -279,4 +282,5 @@ def _empty(text: TextFile, next_step: str) -> InputError:
     return InputError(
         f"source {text.source}: {text.label}: the file is empty ({size} bytes, no header); nothing was loaded",
         next_step=next_step,
+        trouble="truncated",
     )

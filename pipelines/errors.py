@@ -13,10 +13,12 @@ class SegmentsError(Exception):
     exit_code = 1
     title = "failed"
 
-    def __init__(self, message: str, *, next_step: str = "") -> None:
+    def __init__(self, message: str, *, next_step: str = "", trouble: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.next_step = next_step
+        self.about: dict[str, str] = {"trouble": trouble} if trouble else {}
+        """For machines: `trouble` (the kind of incident, where it is not plain), `source` and `table`."""
 
     def __str__(self) -> str:
         return f"{self.message}\n  next: {self.next_step}" if self.next_step else self.message

@@ -1,19 +1,15 @@
 """Runs the policy engine alone: policies and facts in, scores and levels out, without dbt and without a warehouse.
 
-The SQL is the project's own. `dbt compile` writes it down once per state of the project; an evaluation lays the
-engine's inputs into a scratch database and runs the statements in order. So a proposal, a worked example and a run of
-the deployment are judged by the same text. What the inputs mean is the callers' matter.
+The SQL is the project's own. `dbt compile` writes it down once per state of the project (`compiled.py`); an evaluation
+lays the engine's inputs into a scratch database and runs the statements in order. So a proposal, a worked example and
+a run of the deployment are judged by the same text. What the inputs mean is the callers' matter.
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
-import importlib.metadata
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -28,10 +24,12 @@ from typing import Any, TypeAlias
 import duckdb
 import pyarrow as pa
 
+from pipelines.compiled import compile_project, project_hash
 from pipelines.errors import BuildError, InputError
 from pipelines.policy import ATTRIBUTES, Policy, rows_of
 from pipelines.policy import TABLES as POLICY_TABLES
 from pipelines.policy.parts import nearest
+from pipelines.shape import PROJECT
 from pipelines.warehouse import memory, quoted, write_rows
 
 __all__ = [
@@ -55,7 +53,6 @@ __all__ = [
     "run_engine",
 ]
 
-PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 ENGINE_TAG = "engine"
 # The name of the database in the compiled SQL, and of the scratch database it runs in.
 DATABASE = "engine"
@@ -171,7 +168,7 @@ def compiled_engine(folder: Path | None = None) -> Engine:
     Raises:
         BuildError: dbt does not compile the project, or the engine reads a table that an evaluation does not lay.
     """
-    name = f"{_project_hash()}.json"
+    name = f"{project_hash(_FORMAT, sorted(INPUT_TABLES))}.json"
     place = (folder or _cache_folder()) / "engine" / name
     try:
         return _read(place.read_text(encoding="utf-8"))
@@ -198,37 +195,8 @@ def _read(text: str) -> Engine:
     return Engine(tuple(Statement(str(s), str(t), str(m), str(q)) for s, t, m, q in json.loads(text)))
 
 
-@cache
-def _project_hash() -> str:
-    versions = [importlib.metadata.version(package) for package in ("dbt-core", "dbt-duckdb", "duckdb")]
-    digest = hashlib.sha256(json.dumps([_FORMAT, sorted(INPUT_TABLES), *versions]).encode())
-    for path in sorted(PROJECT.rglob("*")):
-        if path.suffix in (".sql", ".yml", ".csv") and "target" not in path.parts:
-            digest.update(path.relative_to(PROJECT).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
 def _compile() -> Engine:
-    with tempfile.TemporaryDirectory(prefix="segments-engine-") as scratch:
-        folder = Path(scratch)
-        command = [
-            sys.executable, "-c", "from dbt.cli.main import cli; cli()",
-            "--log-path", str(folder / "logs"), "--no-version-check", "--no-use-colors", "--quiet",
-            "compile", "--select", f"tag:{ENGINE_TAG}",
-            "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(folder / "target"),
-        ]  # fmt: skip
-        environment = {
-            **os.environ,
-            "SEGMENTS_WAREHOUSE": str(folder / f"{DATABASE}.duckdb"),
-            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-        }
-        done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            said = (done.stdout + done.stderr).strip().splitlines()[-8:]
-            raise BuildError("dbt could not compile the policy engine:\n  " + "\n  ".join(said))
-        manifest = json.loads((folder / "target" / "manifest.json").read_text(encoding="utf-8"))
+    manifest, _ = compile_project(DATABASE, select=f"tag:{ENGINE_TAG}")
     return Engine(tuple(_statements(manifest)))
 
 

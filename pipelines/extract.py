@@ -19,13 +19,14 @@ from time import perf_counter
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipelines.clock import now
-from pipelines.connector import Instance, Reading, RejectedLines
+from pipelines.connector import Instance, Reading, RejectedLines, snake
 from pipelines.errors import ConfigError, InputError, SegmentsError
 from pipelines.events import emit
 from pipelines.http import SourceError
-from pipelines.lake import LEDGER_TABLE, REJECTED_TABLE, Load, loads, newest, note_reads
+from pipelines.lake import LEDGER_TABLE, REJECTED_TABLE, Load, files_of, loads, newest, note_reads
 from pipelines.pull import forget_spool, pull
 from pipelines.settings import Settings
 from pipelines.warehouse import Places, memory, quoted
@@ -59,6 +60,7 @@ class _Due:
     rejected: RejectedLines
     known_at: datetime
     is_shrink_accepted: bool
+    columns: tuple[str, ...] = ()
 
 
 def extract(
@@ -121,6 +123,7 @@ def extract(
         _tell_of_gaps(instance, readings, there)
     for _, group in groupby(due, key=lambda one: one.reading.drop):
         landed.extend(_land(places, instance, list(group)))
+    _tell_of_columns(places, instance, due, there)
     if is_live:
         try:
             note_reads(places.lake, instance.name, [_read_line(reading) for reading in readings])
@@ -164,6 +167,7 @@ def extract_group(
             there = loads(places.lake, instance.name)
             if not there:
                 failure = failure or problem
+                problem.about.setdefault("source", instance.name)
                 continue
             unread.append(instance.name)
             emit(
@@ -174,9 +178,20 @@ def extract_group(
                 source=instance.name,
                 next_step=problem.next_step,
             )
+        except SegmentsError as problem:
+            problem.about.setdefault("source", instance.name)
+            problem.about.setdefault("table", _table_in(problem.message, instance))
+            raise
     if failure is not None:
         raise failure
     return landed, unread
+
+
+def _table_in(message: str, instance: Instance) -> str:
+    """The table that a message about a source speaks of: `source NAME: FILE OR OBJECT: what`; "" when it names none."""
+    _, _, rest = message.partition(f"source {instance.name}: ")
+    label = snake(Path(rest.split(": ", 1)[0].split(".", 1)[0]).name)
+    return label if label in {table.name for table in instance.connector.tables} else ""
 
 
 def _read_line(reading: Reading) -> dict[str, Any]:
@@ -270,6 +285,48 @@ def _tell_of_gaps(instance: Instance, readings: list[Reading], there: list[Load]
             )
 
 
+def _tell_of_columns(places: Places, instance: Instance, due: list[_Due], there: list[Load]) -> None:
+    """Say which columns the newest load of a table has lost or won against the one before it.
+
+    What a load had is read from its files: dlt lays a column that is gone down as one without any value.
+    """
+    newest_due = {one.reading.table.name: one for one in due if one.reading.table.mode != "increment" and one.rows}
+    for table, one in newest_due.items():
+        last = newest(there, table)
+        if last is None or not one.columns:
+            continue
+        known, filled = _columns_of(files_of(places.lake, instance.name, table, {last.load_id}))
+        gone, new = sorted(filled - set(one.columns)), sorted(set(one.columns) - known)
+        if known and (gone or new):
+            words = [f"{what} {', '.join(names)}" for what, names in (("without", gone), ("new", new)) if names]
+            emit(
+                "columns_changed",
+                f"{instance.name}.{table}: other columns than in the load before: {'; '.join(words)}",
+                level=logging.WARNING if gone else logging.INFO,
+                source=instance.name,
+                table=table,
+                gone=gone,
+                new=new,
+            )
+
+
+def _columns_of(files: list[Path]) -> tuple[set[str], set[str]]:
+    """The columns of Parquet files, and those of them that have any value; from the footers alone."""
+    known: set[str] = set()
+    filled: set[str] = set()
+    for file in files:
+        footer = pq.read_metadata(file)
+        for group in range(footer.num_row_groups):
+            for place in range(footer.num_columns):
+                chunk = footer.row_group(group).column(place)
+                known.add(chunk.path_in_schema)
+                counted = chunk.statistics is not None and chunk.statistics.has_null_count
+                if not counted or chunk.statistics.null_count < footer.row_group(group).num_rows:
+                    filled.add(chunk.path_in_schema)
+    ours = {name for name in known if name.startswith("_dlt")} | _OWN_COLUMNS
+    return known - ours, filled - ours
+
+
 def _told(landed: list[Landed], drops: list[str | None]) -> list[Landed]:
     """Log every load and every table that stayed as it is; return the newest drop of each table."""
     landed = sorted(landed, key=lambda one: (drops.index(one.drop), one.table))
@@ -308,7 +365,7 @@ def _check(
     if last is not None and last.file_hash == reading.version and not reading.is_live:
         return None
     rejected = RejectedLines()
-    rows, content_hash = _fingerprint(reading, rejected)
+    rows, content_hash, columns = _fingerprint(reading, rejected)
     if reading.table.mode == "increment":
         if rows == 0:
             return None
@@ -328,6 +385,7 @@ def _check(
         raise InputError(
             f"source {instance.name}: {reading.origin}: {found}; {kept}, run stopped",
             next_step=reading.when_empty,
+            trouble="truncated",
         )
     floor = settings.quality.min_rows_share_of_last
     # A full pass is measured by the last full pass: what came in between was only what had changed.
@@ -338,6 +396,7 @@ def _check(
             f"source {instance.name}: {reading.origin}: {rows:,} rows, below {floor:.0%} of the last load's "
             f"{whole.rows:,}: table kept, run stopped",
             next_step=f"if the drop is real, run again with `--accept-shrunk {name}`",
+            trouble="truncated",
         )
     moment = now()
     known_at = reading.known_at or moment
@@ -355,12 +414,13 @@ def _check(
             f"source {instance.name}: {reading.origin}: this export was taken at {known_at.isoformat()}, the lake "
             f"already holds one of {last.known_at.isoformat()} and would not use it; nothing was loaded",
             next_step="set sources." + instance.name + ".options.exported_at to the moment of this export",
+            trouble="stale",
         )
-    return _Due(reading, rows, content_hash, rejected, known_at, has_shrunk)
+    return _Due(reading, rows, content_hash, rejected, known_at, has_shrunk, columns)
 
 
-def _fingerprint(reading: Reading, rejected: RejectedLines) -> tuple[int, str]:
-    """Rows and a hash of the content that depends neither on the order of rows nor on the order of columns.
+def _fingerprint(reading: Reading, rejected: RejectedLines) -> tuple[int, str, tuple[str, ...]]:
+    """Rows, a hash of the content that depends neither on the order of rows nor on that of columns, and the columns.
 
     Broken lines are part of the content: an export that lost a line is another export.
     """
@@ -381,7 +441,7 @@ def _fingerprint(reading: Reading, rejected: RejectedLines) -> tuple[int, str]:
         for line in rejected.lines:
             total += int(con.execute("select md5_number_lower(?)", [line["text"]]).fetchall()[0][0])
     content = f"{rows} {len(rejected.lines)} {total} {','.join(names)}"
-    return rows, sha256(content.encode()).hexdigest()[:32]
+    return rows, sha256(content.encode()).hexdigest()[:32], names
 
 
 def _land(places: Places, instance: Instance, due: list[_Due]) -> list[Landed]:

@@ -159,6 +159,7 @@ class FileTable:
                         file.label,
                         f"the headers {file.names[place]!r} and {header!r} both mean {column}",
                         f"say which in sources.{self.source}.options.headers.{self.entity}, or take one out",
+                        trouble="schema_changed",
                     )
 
     def _hold_complete(self, file: TableFile, there: set[str], unknown: list[str]) -> None:
@@ -173,6 +174,7 @@ class FileTable:
                 f"no header line of {self.entity} (the first line is: {shown})",
                 f"the columns needed are {', '.join(missing)}; `segments sources template {self.entity} --kind "
                 f"{self.how.kind}` writes the header",
+                trouble="schema_changed",
             )
         strange = f"; unknown headers: {', '.join(self._with_nearest(unknown, there))}" if unknown else ""
         raise self._refused(
@@ -180,6 +182,7 @@ class FileTable:
             f"required columns missing: {', '.join(missing)}{strange}",
             f"rename the headers, or map them in sources.{self.source}.options.headers.{self.entity}, e.g. "
             f"{{{_shown_header(unknown[0]) if unknown else 'their header'}: {missing[0]}}}",
+            trouble="schema_changed",
         )
 
     def _with_nearest(self, headers: Iterable[str], there: set[str]) -> list[str]:
@@ -338,8 +341,10 @@ class FileTable:
         if other:
             self._say(f"{self._label}: {other:,} rows without {' or '.join(self.how.only_with)} are left out, as told")
 
-    def _refused(self, label: str, what: str, next_step: str) -> InputError:
-        return InputError(f"source {self.source}: {label}: {what}; nothing was loaded", next_step=next_step)
+    def _refused(self, label: str, what: str, next_step: str, *, trouble: str = "") -> InputError:
+        return InputError(
+            f"source {self.source}: {label}: {what}; nothing was loaded", next_step=next_step, trouble=trouble
+        )
 
     # -- values
 

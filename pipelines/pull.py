@@ -630,6 +630,7 @@ def _write_tombstones(
         raise InputError(
             f"source {instance.name}: {stream.name}: the vendor lists no ids at all; nothing was loaded",
             next_step="look whether the user that reads may still see these records",
+            trouble="truncated",
         )
     with _settling(places, instance) as con:
         there = _columns(con, [*known, *files])
@@ -709,7 +710,8 @@ def _settled(
         missing = [name for name in stream.key if name not in there]
         if missing:
             raise InputError(
-                f"source {instance.name}: {stream.name}: pages without {', '.join(missing)}; nothing was loaded"
+                f"source {instance.name}: {stream.name}: pages without {', '.join(missing)}; nothing was loaded",
+                trouble="schema_changed",
             )
         query = f"select * from {reader}"
         repeated, rows = con.execute(

@@ -1,6 +1,6 @@
 """Builds a candidate from the marts, and moves a judged candidate out to the analysts: whole, atomically, on record.
 
-    released/releases/<quarter>/<release>/   one Parquet file per table + manifest.json, never changed again
+    released/releases/<quarter>/<release>/   one Parquet file per table, manifest.json and the verdict; never changed
     released/current -> releases/...         replaced by rename; a reader resolves it once
     released/segments.duckdb                 the current release as one file, replaced by os.replace
 
@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -51,12 +51,31 @@ RELEASED_TABLES: dict[str, tuple[str, ...]] = {
     "partner_overlap": ("quarter", "partner_id"),
     "partner_program_levels": ("source", "program", "level", "partner_id"),
     "investment_plan": ("partner_number", "partner_id"),
+    "identity_candidates": ("source", "source_id", "other_source", "other_source_id"),
     "identity_review": ("source", "source_id", "reason"),
     "segment_movement": ("quarter", "policy", "version", "ladder", "from_level", "to_level", "action"),
 }
 _FILE, _FACTS, _MANIFEST, _NEWEST = "segments.duckdb", "candidate.json", "manifest.json", "newest"
-# How many candidates stay on disk: the one at hand and some refused ones to look into.
+# How many candidates stay on disk: the one at hand and some refused ones to look into. The newest refused one of each
+# quarter stays besides, as a person may still approve it.
 _KEPT_CANDIDATES = 5
+SCRATCH = ".scratch-"
+"""A folder of the state that begins so belongs to one step under the writing seat; leftovers of it are removed."""
+# What the gate wrote beside a candidate (data_quality/releasing.py); only its decision is read here.
+_VERDICT = "verdict.json"
+# How many releases of the chain `data_quality_results` speaks of: 25 years of quarters, or 100 days of daily ones.
+KEPT_RESULTS = 100
+_RESULT_COLUMNS = {
+    "release": "varchar",
+    "suite": "varchar",
+    "table_name": "varchar",
+    "expectation": "varchar",
+    "severity": "varchar",
+    "has_passed": "boolean",
+    "observed": "varchar",
+    "unexpected_count": "bigint",
+    "says": "varchar",
+}
 
 
 @dataclass(frozen=True)
@@ -85,6 +104,19 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Approval:
+    """A person's word that a candidate may go out although the gate refused it.
+
+    `overruled` names the failed expectations that the word is about, as `suite.expectation`.
+    """
+
+    by: str
+    why: str
+    at: str
+    overruled: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Released:
     """What the release step did."""
 
@@ -98,7 +130,8 @@ class Released:
 def build_candidate(places: Places, *, policy_hash: str) -> Candidate:
     """Lay the marts down as a candidate folder; the same inputs give the same candidate, byte for byte.
 
-    The release id is a hash of the content: policy, inputs and tables, never of when or how often something ran.
+    The release id is a hash of the content: policy, inputs and tables, never of when or how often something ran. Older
+    candidates go: where nothing is released for long, as when runs are rehearsals or refused, they would pile up.
     """
     with connect(places.warehouse, read_only=True) as con:
         context = con.execute(
@@ -111,14 +144,7 @@ def build_candidate(places: Places, *, policy_hash: str) -> Candidate:
         (dict(zip(("source", "table", "rows", "content_hash", "load_id"), row, strict=True)) for row in loads),
         key=lambda x: (x["source"], x["table"], x["load_id"]),
     )
-    identity = {
-        "deployment": deployment,
-        "quarter": quarter,
-        "policy": policy_hash,
-        "inputs": [[x["source"], x["table"], x["content_hash"]] for x in inputs],
-        "tables": logical,
-    }
-    release = f"{quarter}-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]}"
+    release = _name_of(deployment, quarter, policy_hash, inputs, logical)
     folder = places.candidates / release
     staging = places.candidates / f".{release}.tmp"
     shutil.rmtree(staging, ignore_errors=True)
@@ -169,8 +195,57 @@ def build_candidate(places: Places, *, policy_hash: str) -> Candidate:
     pointer = places.candidates / ".newest.tmp"
     pointer.write_text(release, encoding="utf-8")
     os.replace(pointer, places.candidates / _NEWEST)
+    _sweep(places, folder)
     emit("candidate_built", f"candidate {release}", candidate=release, tables=len(tables))
     return Candidate(**facts, folder=folder)
+
+
+def _name_of(
+    deployment: str, quarter: str, policy_hash: str, inputs: list[dict[str, Any]], tables: dict[str, dict[str, Any]]
+) -> str:
+    """The release id of a content."""
+    identity = {
+        "deployment": deployment,
+        "quarter": quarter,
+        "policy": policy_hash,
+        "inputs": [[x["source"], x["table"], x["content_hash"]] for x in inputs],
+        "tables": tables,
+    }
+    return f"{quarter}-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]}"
+
+
+def check_facts(candidate: Candidate) -> None:
+    """Hold what `candidate.json` says against the candidate's name and its files; the hash leaves that file out.
+
+    Raises:
+        GateRefused: the id is not that of the facts, or a table has another content than they say.
+    """
+    tables = {name: {"rows": x["rows"], "hash": x["content_hash"]} for name, x in candidate.tables.items()}
+    name = _name_of(candidate.deployment, candidate.quarter, candidate.policy_hash, candidate.inputs, tables)
+    changed = [
+        table
+        for table, facts in candidate.tables.items()
+        if not (path := candidate.folder / f"{table}.parquet").exists() or _sha256(path) != facts["sha256"]
+    ]
+    if name == candidate.release and set(candidate.tables) == set(RELEASED_TABLES) and not changed:
+        return
+    what = f"other content in {', '.join(changed)}" if changed else "facts that belong to another release"
+    raise GateRefused(
+        f"candidate {candidate.release}: was changed after it was built ({what}); the previous release stays",
+        next_step="run again, then look at the new candidate",
+    )
+
+
+def candidates(places: Places) -> list[Candidate]:
+    """The candidates that lie there, the newest first; a folder without readable facts is none."""
+    found: list[tuple[float, str, Candidate]] = []
+    for folder in places.candidates.glob("[!.]*/") if places.candidates.is_dir() else ():
+        try:
+            made = read_candidate(places, folder.name)
+        except (ConfigError, ValueError, TypeError):
+            continue  # built by an older version, or half deleted by hand: nothing to look at
+        found.append((folder.stat().st_mtime, made.release, made))
+    return [made for _, _, made in sorted(found, key=lambda x: x[:2], reverse=True)]
 
 
 def read_candidate(places: Places, release: str | None = None) -> Candidate:
@@ -191,7 +266,15 @@ def read_candidate(places: Places, release: str | None = None) -> Candidate:
 
 
 def release(
-    places: Places, candidate: Candidate, *, verdict_hash: str, decision: str, findings: list[dict[str, Any]], run: str
+    places: Places,
+    candidate: Candidate,
+    *,
+    verdict_hash: str,
+    decision: str,
+    findings: list[dict[str, Any]],
+    run: str,
+    documents: Mapping[str, str] | None = None,
+    approval: Approval | None = None,
 ) -> Released:
     """Move a candidate out. Idempotent: an identical release that is already current changes nothing.
 
@@ -202,11 +285,13 @@ def release(
         decision: what the verdict says.
         findings: rows of `data_quality_results`.
         run: name of the run, for the manifest.
+        documents: name -> text of files that are kept beside the tables, such as the verdict and its page.
+        approval: who lets the candidate out although the verdict is another; goes on record with it.
 
     Raises:
-        GateRefused: the verdict is not "release", or is about other bytes than those on disk.
+        GateRefused: the verdict is not "release" and nobody approved, or is about other bytes than those on disk.
     """
-    if decision != "release":
+    if decision != "release" and approval is None:
         raise GateRefused(f"candidate {candidate.release}: the verdict is {decision!r}; the previous release stays")
     found = candidate.hash
     if found != verdict_hash:
@@ -216,14 +301,14 @@ def release(
             next_step="run again: the candidate was changed after it was judged",
         )
     _check_same_content(candidate)
-    _sweep(places)
+    _sweep(places, candidate.folder)
     previous = current(places)
     target = places.released / "releases" / candidate.quarter / candidate.release
     if previous is not None and previous["release"] == candidate.release:
         _finish(places, target)
         return Released(candidate.release, candidate.quarter, target, False, previous.get("previous"))
     if not target.exists():
-        _lay_folder(target, candidate, previous, findings, run)
+        _lay_folder(places, target, candidate, previous, findings, run, documents or {}, approval)
     _finish(places, target)
     return Released(candidate.release, candidate.quarter, target, True, previous["release"] if previous else None)
 
@@ -247,17 +332,26 @@ def _check_same_content(candidate: Candidate) -> None:
 
 
 def _lay_folder(
-    target: Path, candidate: Candidate, previous: dict[str, Any] | None, findings: list[dict[str, Any]], run: str
+    places: Places,
+    target: Path,
+    candidate: Candidate,
+    previous: dict[str, Any] | None,
+    findings: list[dict[str, Any]],
+    run: str,
+    documents: Mapping[str, str],
+    approval: Approval | None,
 ) -> None:
     staging = target.parent / f".{target.name}.tmp"
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     for table in RELEASED_TABLES:
         shutil.copyfile(candidate.folder / f"{table}.parquet", staging / f"{table}.parquet")
-    chain = [*(previous or {}).get("chain", []), _link(candidate, previous)]
+    for name, text in documents.items():
+        (staging / name).write_text(text, encoding="utf-8")
+    chain = [*(previous or {}).get("chain", []), _link(candidate, previous, approval)]
     with memory() as con:
         con.execute("set threads = 1")
-        _write_results(con, candidate.release, findings)
+        _write_results(con, places, chain, findings)
         _write_chain(con, chain)
         for table in ("data_quality_results", "releases"):
             con.execute(
@@ -265,12 +359,13 @@ def _lay_folder(
             )
     manifest = {
         **{key: value for key, value in asdict(candidate).items() if key != "folder"},
-        "files": {path.name: _sha256(path) for path in sorted(staging.glob("*.parquet"))},
+        "files": {path.name: _sha256(path) for path in sorted(staging.iterdir())},
         "previous": previous["release"] if previous else None,
         "previous_manifest_sha256": previous["manifest_sha256"] if previous else None,
         "chain": chain,
         "released_at": now().isoformat(timespec="seconds"),
         "run": run,
+        "approval": asdict(approval) if approval else None,
         "code_version": code_version(),
     }
     (staging / _MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -283,7 +378,7 @@ def _lay_folder(
     _fsync(target.parent)
 
 
-def _link(candidate: Candidate, previous: dict[str, Any] | None) -> dict[str, Any]:
+def _link(candidate: Candidate, previous: dict[str, Any] | None, approval: Approval | None = None) -> dict[str, Any]:
     return {
         "release": candidate.release,
         "quarter": candidate.quarter,
@@ -292,6 +387,8 @@ def _link(candidate: Candidate, previous: dict[str, Any] | None) -> dict[str, An
         "known_at": candidate.known_at,
         "partner_count": candidate.tables["partner_segments"]["rows"],
         "previous_release": previous["release"] if previous else None,
+        "approved_by": approval.by if approval else None,
+        "approval_reason": approval.why if approval else None,
     }
 
 
@@ -324,7 +421,7 @@ def _released_in_file(places: Places) -> str | None:
         return None
     try:
         with connect(places.released_file, read_only=True) as con:
-            row = con.execute("select any_value(release) from data_quality_results").fetchone()
+            row = con.execute("select max_by(release, position) from releases").fetchone()
             return str(row[0]) if row else None
     except duckdb.Error:
         return None  # damaged or half written by hand: it is rebuilt from the folder
@@ -345,6 +442,30 @@ def history(places: Places) -> list[dict[str, Any]]:
     """The chain of releases that led to the current one, oldest first."""
     manifest = current(places)
     return list(manifest["chain"]) if manifest else []
+
+
+def overruled_in_current(places: Places, release_id: str) -> frozenset[str]:
+    """The expectations a person overruled when this release, if it is the current one, was let out."""
+    manifest = current(places)
+    if manifest is None or manifest["release"] != release_id:
+        return frozenset()
+    return frozenset((manifest.get("approval") or {}).get("overruled", ()))
+
+
+def approval_of(places: Places, release_id: str) -> Approval | None:
+    """The approval in a release's own manifest, current or not; None: it needed none, or there is no such release."""
+    path = _folder_of(places, release_id) / _MANIFEST
+    found = json.loads(path.read_text(encoding="utf-8")).get("approval") if path.exists() else None
+    return Approval(**{**found, "overruled": tuple(found["overruled"])}) if found else None
+
+
+def is_out(places: Places, release_id: str) -> bool:
+    """Whether there is a release of that id, current or not."""
+    return (_folder_of(places, release_id) / _MANIFEST).exists()
+
+
+def _folder_of(places: Places, release_id: str) -> Path:
+    return places.released / "releases" / release_id.rsplit("-", 1)[0] / release_id
 
 
 def roll_back(places: Places, release_id: str | None = None) -> Released:
@@ -370,7 +491,8 @@ def roll_back(places: Places, release_id: str | None = None) -> Released:
 def recorded_decisions(con: duckdb.DuckDBPyConnection, places: Places, quarters: Sequence[Quarter]) -> None:
     """Write `released.decisions`: what was decided for earlier quarters, the newest release of each quarter speaking.
 
-    One row per partner, ladder, policy and quarter; `state` is where the next review starts from.
+    One row per partner, ladder, policy and quarter; `state` is where the next review starts from, `level` and `action`
+    are what people were told then.
     """
     newest: dict[str, str] = {}
     for link in history(places):
@@ -383,15 +505,58 @@ def recorded_decisions(con: duckdb.DuckDBPyConnection, places: Places, quarters:
         "quarter_index": "integer",
         "state": "varchar",
         "release": "varchar",
+        "level": "varchar",
+        "action": "varchar",
     }
     write_rows(con, "released", "decisions", columns, [])
     for quarter, release_id in newest.items():
         file = places.released / "releases" / quarter / release_id / "partner_level_history.parquet"
         if quarter in index and file.exists():
             con.execute(
-                "insert into released.decisions select policy, ladder, partner_id, ?, released_state, ? "
+                "insert into released.decisions "
+                "select policy, ladder, partner_id, ?, released_state, ?, released_level, released_action "
                 f"from read_parquet({literal(file)}) where quarter = ? and released_state is not null",
                 [index[quarter], release_id, quarter],
+            )
+
+
+def recorded_scores(con: duckdb.DuckDBPyConnection, places: Places, quarter: Quarter) -> None:
+    """Write what the gate compares a candidate for `quarter` with: `released.compared` and `released.scores`.
+
+    `compared` has one row per comparison: `quarter_before` is the newest release of the newest earlier quarter,
+    `same_quarter` the newest release of the quarter itself; without such a release its columns are NULL. `scores` has
+    one row per comparison and partner of that release: its total under the policy that decided then (0 to 100).
+    """
+    newest = {link["quarter"]: link for link in history(places)}
+    earlier = [label for label in newest if label < quarter.label]
+    chosen = {"quarter_before": newest[max(earlier)] if earlier else None, "same_quarter": newest.get(quarter.label)}
+    compared = {
+        "compared_with": "varchar",
+        "release": "varchar",
+        "quarter": "varchar",
+        "policy": "varchar",
+        "version": "varchar",
+        "partner_count": "bigint",
+    }
+    write_rows(con, "released", "compared", compared, [{"compared_with": x, **(y or {})} for x, y in chosen.items()])
+    scores = {
+        "compared_with": "varchar",
+        "policy": "varchar",
+        "version": "varchar",
+        "partner_id": "varchar",
+        "partner_number": "varchar",
+        "total_score": "decimal(18,6)",
+    }
+    write_rows(con, "released", "scores", scores, [])
+    for name, link in chosen.items():
+        if link is None:
+            continue
+        file = places.released / "releases" / link["quarter"] / link["release"] / "partner_segments.parquet"
+        if file.exists():
+            con.execute(
+                "insert into released.scores select ?, policy, version, partner_id, partner_number, total_score "
+                f"from read_parquet({literal(file)})",
+                [name],
             )
 
 
@@ -441,18 +606,58 @@ def _content(con: duckdb.DuckDBPyConnection, relation: str) -> dict[str, Any]:
     return {"rows": rows, "hash": hashlib.sha256(f"{shape}|{rows}|{total}".encode()).hexdigest()[:32]}
 
 
-def _write_results(con: duckdb.DuckDBPyConnection, release_id: str, findings: list[dict[str, Any]]) -> None:
-    columns = {
-        "release": "varchar",
-        "suite": "varchar",
-        "table_name": "varchar",
-        "expectation": "varchar",
-        "severity": "varchar",
-        "has_passed": "boolean",
-        "observed": "varchar",
-        "says": "varchar",
-    }
-    write_rows(con, "main", "data_quality_results", columns, [{"release": release_id, **row} for row in findings])
+def _write_results(
+    con: duckdb.DuckDBPyConnection, places: Places, chain: list[dict[str, Any]], findings: list[dict[str, Any]]
+) -> None:
+    """What the gate found of this release, below what it found of the releases before it.
+
+    The earlier rows are read from the release before, which has those of its own past, so that what is said of the past
+    does not need the folders of the past. Only what it lacks, as it was made by an older version, is read from theirs.
+    """
+    *earlier, own = chain[-KEPT_RESULTS:]
+    write_rows(con, "main", "earlier_results", _RESULT_COLUMNS, [])
+    if earlier:
+        _copy_results(con, _results_of(places, earlier[-1]), earlier)
+    there = {row[0] for row in con.execute("select distinct release from main.earlier_results").fetchall()}
+    for link in earlier:
+        if link["release"] not in there:
+            _copy_results(con, _results_of(places, link), [link])
+    write_rows(con, "main", "data_quality_results", _RESULT_COLUMNS, [])
+    order = ", ".join(literal(link["release"]) for link in earlier)
+    if order:
+        con.execute(
+            "insert into main.data_quality_results select * from main.earlier_results "
+            f"order by list_position([{order}], release), suite, expectation, table_name"
+        )
+    write_rows(con, "main", "own_results", _RESULT_COLUMNS, [{"release": own["release"], **row} for row in findings])
+    con.execute("insert into main.data_quality_results select * from main.own_results")
+
+
+def _results_of(places: Places, link: dict[str, Any]) -> Path:
+    return places.released / "releases" / str(link["quarter"]) / str(link["release"]) / "data_quality_results.parquet"
+
+
+def _copy_results(con: duckdb.DuckDBPyConnection, path: Path, links: list[dict[str, Any]]) -> None:
+    """The rows of these releases from an earlier release's file; a column that it does not have is NULL."""
+    if not path.exists():
+        return
+    try:
+        there = {row[0] for row in con.execute(f"describe select * from read_parquet({literal(path)})").fetchall()}
+        columns = ", ".join(
+            quoted(name) if name in there else f"cast(null as {kind}) as {quoted(name)}"
+            for name, kind in _RESULT_COLUMNS.items()
+        )
+        listed = ", ".join(literal(link["release"]) for link in links)
+        con.execute(
+            f"insert into main.earlier_results select {columns} from read_parquet({literal(path)}) "
+            f"where release in ({listed})"
+        )
+    except duckdb.Error as problem:
+        raise InputError(
+            f"release {path.parent.name}: {path.name} cannot be read, so what the gate found then would be lost; "
+            f"nothing was released ({problem})",
+            next_step="restore the folder of that release from the backup, then run again",
+        ) from None
 
 
 def _write_chain(con: duckdb.DuckDBPyConnection, chain: list[dict[str, Any]]) -> None:
@@ -465,19 +670,34 @@ def _write_chain(con: duckdb.DuckDBPyConnection, chain: list[dict[str, Any]]) ->
         "known_at": "timestamp",
         "partner_count": "bigint",
         "previous_release": "varchar",
+        "approved_by": "varchar",
+        "approval_reason": "varchar",
     }
     write_rows(con, "main", "releases", columns, [{"position": n, **link} for n, link in enumerate(chain, 1)])
 
 
-def _sweep(places: Places) -> None:
-    """Remove what killed runs left behind and candidates nobody will look at again."""
+def _sweep(places: Places, at_hand: Path) -> None:
+    """Remove what killed runs left behind and candidates nobody will look at again; never the one at hand."""
     for folder in (places.released / "releases").glob("*/.*.tmp"):
         shutil.rmtree(folder, ignore_errors=True)
-    for leftover in places.candidates.glob(".*.tmp"):
+    for leftover in [*places.candidates.glob(".*.tmp"), *places.state.glob(f"{SCRATCH}*")]:
         shutil.rmtree(leftover, ignore_errors=True)
     kept = sorted((x for x in places.candidates.iterdir() if x.is_dir()), key=lambda x: x.stat().st_mtime, reverse=True)
-    for folder in kept[_KEPT_CANDIDATES:]:
-        shutil.rmtree(folder, ignore_errors=True)
+    waiting: set[str] = set()
+    for position, folder in enumerate(kept):
+        quarter = folder.name.rsplit("-", 1)[0]
+        if quarter not in waiting and _is_refused(folder):
+            waiting.add(quarter)
+        elif position >= _KEPT_CANDIDATES and folder != at_hand:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_refused(folder: Path) -> bool:
+    try:
+        verdict = json.loads((folder / _VERDICT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False  # never judged, or cut short: nothing a person could approve
+    return isinstance(verdict, dict) and verdict.get("decision") == "refuse"
 
 
 def _sha256(path: Path) -> str:

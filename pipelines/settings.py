@@ -11,7 +11,7 @@ import os
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
@@ -24,6 +24,20 @@ from pipelines.fiscal import FiscalCalendar, Quarter
 
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+# A team or a role. It stands in messages, where a person's address has no business.
+Owner = Annotated[str, Field(pattern=r"^[^@\n]{1,80}$")]
+Severity = Literal["info", "warning", "critical"]
+AlertKind = Literal[
+    "run_failed",
+    "release_refused",
+    "source_down",
+    "stale",
+    "truncated",
+    "schema_changed",
+    "expectation_failed",
+    "alert_sink_down",
+    "released",
+]
 
 
 class _Part(BaseModel):
@@ -35,6 +49,7 @@ class Source(_Part):
 
     connector: Name = Field(description="name of a connector, e.g. salesforce")
     options: dict[str, Any] = Field(default_factory=dict, description="options of that connector")
+    owner: Owner | None = Field(None, description="who looks after this source, a team or a role; shown in alerts")
 
 
 class Fiscal(_Part):
@@ -102,8 +117,119 @@ class Quality(_Part):
         0.01, ge=0, le=1, description="share of an entity's rows that may be set aside"
     )
     min_rows_share_of_last: float = Field(0.8, ge=0, le=1, description="a full load below this share of the last stops")
+    max_gone_share: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="share of a table's records gone since the last release; systems keep closed deals, and a missing "
+        "page or region is soon more than this",
+    )
+    max_emptied_share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="share of rows without what used to or should stand in them; fewer are gaps that people leave",
+    )
+    max_changed_share: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="share of a table's old records of which a column says something else since the last release; open "
+        "deals move on, but most records are closed",
+    )
+    max_rewritten_share: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="share of old numbers five times as large or small, or of old dates a year away; few are corrected",
+    )
+    max_born_again_share: float = Field(
+        0.005,
+        ge=0,
+        le=1,
+        description="share of records whose moment of creation changed; it never does unless an id is used again",
+    )
+    max_unit_factor: float = Field(
+        5,
+        gt=1,
+        description="a quarter's median amount against that of the four before; prices do not move like that, units do",
+    )
+    min_quarter_share: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="rows or partners of a quarter against the smallest of the four before; less is no bad "
+        "quarter, but half an export",
+    )
+    min_history_rows: int = Field(
+        20,
+        ge=4,
+        description="rows in each quarter from which on quarters are compared; of fewer, chance moves more than faults",
+    )
+    max_one_partner_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="share of a quarter's rows of one partner that had less than half of that before",
+    )
+    max_one_day_share: float = Field(
+        0.5, gt=0, le=1, description="share of a quarter's rows on one day; more is the day of a migration"
+    )
+    max_disorder_share: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="share of rows that end before they begin; fewer are typing errors, more are exchanged columns",
+    )
+    max_broken_links_share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="share of links to records that are nowhere; a portal outlives some of the CRM's records, not many",
+    )
+    max_unknown_words_share: float = Field(
+        0.2, ge=0, le=1, description="share of a column's words that no map knows; more, and it decides nothing"
+    )
+    max_repeated_share: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="share of rows that say the same as another one under another id; people seldom enter things twice",
+    )
+    score_shift_warning: float = Field(
+        0.10, gt=0, description="population stability index of the total scores against the last release to be told of"
+    )
+    score_shift_limit: float = Field(
+        0.25, gt=0, description="population stability index above which the scores are of other partners than before"
+    )
+    score_shift_min_partners: int = Field(
+        50,
+        ge=10,
+        description="scored partners in both releases from which on scores are compared; five in each of ten bins",
+    )
+    max_lost_scores_share: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="share of the scored partners who may lose their score from one release to the next; one or two "
+        "partners never stop a release",
+    )
+    max_moves_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="share of the roster that may change its level in one review where the policy's guardrails say "
+        "nothing; half a programme does not move in a quarter",
+    )
     stale_sources: Literal["freeze", "refuse"] = Field(
         "freeze", description="a source last read before the quarter's end: freeze demotions, or refuse the release"
+    )
+    # Off unless asked for: what is critical refuses by itself, and how many doubtful levels are too many depends on the
+    # size of the programme and on who looks at the warnings.
+    max_decisions_at_risk: int | None = Field(
+        None,
+        ge=0,
+        description="refuse when what failed could change the levels of more partners than this; unset: tell",
     )
 
 
@@ -132,7 +258,13 @@ class AlertTarget(_Part):
 
     name: Name
     url_env: str = Field(pattern=r"^[A-Z][A-Z0-9_]*$")
-    events: tuple[Literal["run_failed", "release_refused", "released"], ...] = ("run_failed", "release_refused")
+    events: tuple[AlertKind, ...] = Field(
+        tuple(kind for kind in get_args(AlertKind) if kind != "released"),
+        description="kinds of incidents to tell, and `released`; default: every kind of trouble",
+    )
+    min_severity: Severity = Field("warning", description="incidents below this are not told")
+    remind_after_hours: int = Field(168, ge=1, description="an incident that goes on is told again after so long")
+    timeout_seconds: float = Field(10, gt=0, le=60, description="a message that is not taken by then waits")
 
 
 class Sample(_Part):
@@ -179,6 +311,7 @@ class Settings(BaseSettings):
     policy: PolicyChoice
     quality: Quality = Quality()
     schedule: Schedule = Schedule()
+    owner: Owner | None = Field(None, description="who answers for this deployment, a team or a role; in alerts")
     alerts: list[AlertTarget] = Field(default_factory=list)
     sample: Sample | None = None
     paths: Paths = Paths()
@@ -206,6 +339,13 @@ class Settings(BaseSettings):
             return value and FiscalCalendar().parse(value).label
         except ConfigError:
             raise ValueError("expected a fiscal quarter such as 2026Q2") from None
+
+    @model_validator(mode="after")
+    def _targets_once(self) -> Settings:
+        names = [target.name for target in self.alerts]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"alerts: two targets are called {twice[0]!r}, names are unique")
+        return self
 
     @model_validator(mode="after")
     def _rates_once(self) -> Settings:

@@ -27,10 +27,12 @@ from pipelines.events import emit
 from pipelines.fiscal import Quarter
 from pipelines.identity import KINDS, public_suffixes, read_crosswalk
 from pipelines.lake import Load, lay_views
+from pipelines.load_changes import COLUMNS as CHANGE_COLUMNS
+from pipelines.load_changes import load_changes
 from pipelines.policy import TABLES as POLICY_TABLES
 from pipelines.policy import Policy, in_force, read_exceptions, read_policies, rows_of
 from pipelines.policy.rows import Row as PolicyRow
-from pipelines.release import recorded_decisions
+from pipelines.release import current, recorded_decisions, recorded_scores
 from pipelines.settings import Settings
 from pipelines.warehouse import DEPLOYMENT, POLICY, Places, connect, literal, quoted, write_rows
 
@@ -55,6 +57,7 @@ DEPLOYMENT_TABLES = (
     "icp_rule",
     "icp_values",
     "loads",
+    "load_changes",
 )
 
 
@@ -144,8 +147,23 @@ def lay_inputs(run: Run) -> list[Load]:
         for table, (columns, rows) in _deployment_rows(run, spine, used).items():
             write_rows(con, DEPLOYMENT, table, columns, rows)
         recorded_decisions(con, places, spine[:-1])
+        recorded_scores(con, places, run.quarter)
+        write_rows(con, DEPLOYMENT, "load_changes", CHANGE_COLUMNS, _changes_since_release(run))
         con.execute("checkpoint")
     return used
+
+
+def _changes_since_release(run: Run) -> list[dict[str, Any]]:
+    """What changed in the sources since the loads that the current release rests on."""
+    manifest = current(run.places)
+    inputs = manifest["inputs"] if manifest else []
+    return load_changes(
+        run.places.lake,
+        run.sources,
+        known_at=run.known_at,
+        rests_on={(load["source"], load["table"], load["load_id"]) for load in inputs},
+        since=datetime.fromisoformat(manifest["chain"][-1]["known_at"]).replace(tzinfo=UTC) if manifest else None,
+    )
 
 
 def _deployment_rows(

@@ -86,6 +86,7 @@ def open_table(
         raise InputError(
             f"source {source}: {label}: the file is empty (0 bytes); nothing was loaded",
             next_step="export it again, or take it out of the folder; the lake keeps what it had",
+            trouble="truncated",
         )
     extension = extension_of(path.name)
     if extension in PARQUET:

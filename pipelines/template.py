@@ -68,7 +68,8 @@ icp:
   countries: []
   employees: {}                         # {min: 200, max: 10000}
 
-# How records of several systems become one partner: by hand, else by CRM account id, else by web domain.
+# How records of several systems become one partner: by hand, else by CRM account id, by web domain, or by
+# name and country. `segments identity review` shows what may be one partner.
 identity:
   # crosswalk: crosswalk.csv            # the rows by hand: source, source_id, partner_number, why; beside this file
   roster: [crm, prm]                    # kinds of systems whose partners are scored even if no other system knows them
@@ -86,6 +87,10 @@ policy:
 quality:
   max_quarantined_share: 0.01           # of an entity's rows
   min_rows_share_of_last: 0.8           # a full load below this share of the last one stops the run
+  max_gone_share: 0.02                  # of a table's records, since the last release; more is told
+  max_changed_share: 0.25               # of a column's old records that say something else; more is told
+  max_unit_factor: 5                    # a quarter's median amount against the four before; more stops the run
+  min_quarter_share: 0.25               # deals of a quarter against the least of the four before; fewer stop the run
   stale_sources: freeze                 # last read before the quarter's end: freeze demotions, or refuse the release
 
 # Both schedules are off until they are turned on in the UI (`dagster dev -w workspace.yaml`).
@@ -95,7 +100,9 @@ schedule:
 
 # Who is told. The address is a secret and stays in the environment; `url_env` names the variable.
 alerts: []
-#  - {name: partner_ops, url_env: SEGMENTS_ALERT_PARTNER_OPS, events: [run_failed, release_refused]}
+#  - {name: partner_ops, url_env: SEGMENTS_ALERT_PARTNER_OPS, min_severity: warning, remind_after_hours: 168}
+#  - {name: board, url_env: SEGMENTS_ALERT_BOARD, events: [release_refused, released]}   # only these; docs/alerts.md
+# owner: partner operations             # who answers for this deployment; a source may name its own `owner`
 
 # Folders, relative to this file.
 paths:

@@ -133,6 +133,7 @@ class _Recoded(io.RawIOBase):
                 f"source {self._text.source}: {self._text.label}: the packed file is damaged or cut short ({problem}); "
                 "nothing was loaded",
                 next_step="pack or export it again",
+                trouble="truncated",
             ) from None
         return block
 

@@ -102,6 +102,16 @@ class Places:
         return self.state / "reports"
 
     @property
+    def quality(self) -> Path:
+        """Every judgement the gate has made, whether or not something was released on it."""
+        return self.state / "quality"
+
+    @property
+    def alerts(self) -> Path:
+        """Incidents, who was told of them, and what runs said that nobody has settled yet."""
+        return self.state / "alerts"
+
+    @property
     def lock(self) -> Path:
         """Held by the one process that may write."""
         return self.state / ".writer.lock"
@@ -118,7 +128,7 @@ def connect(path: Path, *, read_only: bool = False, wait_seconds: float = 120.0)
     started, told = time.monotonic(), False
     while True:
         try:
-            return duckdb.connect(str(path), read_only=read_only, config=dict(_CONFIG))
+            return _quiet(duckdb.connect(str(path), read_only=read_only, config=dict(_CONFIG)))
         except duckdb.IOException as problem:
             if "lock" not in str(problem):
                 raise
@@ -136,7 +146,13 @@ def connect(path: Path, *, read_only: bool = False, wait_seconds: float = 120.0)
 
 def memory() -> duckdb.DuckDBPyConnection:
     """A scratch database in memory."""
-    return duckdb.connect(":memory:", config=dict(_CONFIG))
+    return _quiet(duckdb.connect(":memory:", config=dict(_CONFIG)))
+
+
+def _quiet(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Without the bar that DuckDB draws into any log when a statement takes over two seconds."""
+    con.execute("set enable_progress_bar = false")
+    return con
 
 
 @contextmanager

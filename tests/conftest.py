@@ -81,7 +81,7 @@ def deployment_in(folder: Path, template: Path, *, data: Path | None = None, **c
 # Warehouses that are built once: whoever reads one runs on the worker that has built it.
 SHARED = ("company", "adventureworks", "sample", "story", "crafted")
 # Folders whose tests share warehouses of their own.
-TOGETHER = ("demo", "gate", "metrics")
+TOGETHER = ("demo", "gate", "identity", "metrics")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

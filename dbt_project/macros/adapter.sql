@@ -94,3 +94,30 @@ regexp_full_match({{ column }}, '[a-z0-9-]+([.][a-z0-9-]+)*') and {{ column }} n
 case when json_valid({{ json }}) then json_extract_string({{ json }}, '$."' || {{ key }} || '"') end
 {%- endmacro -%}
 {%- macro spark__json_text(json, key) -%}get_json_object({{ json }}, '$["' || {{ key }} || '"]'){%- endmacro -%}
+
+{#- Every match of a pattern replaced; one engine needs to be told, the other replaces all by itself. -#}
+{%- macro replaced_all(column, pattern, by) -%}{{ adapter.dispatch('replaced_all')(column, pattern, by) }}{%- endmacro -%}
+{%- macro duckdb__replaced_all(column, pattern, by) -%}
+regexp_replace({{ column }}, '{{ pattern }}', '{{ by }}', 'g')
+{%- endmacro -%}
+{%- macro spark__replaced_all(column, pattern, by) -%}
+regexp_replace({{ column }}, '{{ pattern }}', '{{ by }}')
+{%- endmacro -%}
+
+{#- A text in small letters without the marks above and below them. -#}
+{%- macro without_marks(column) -%}{{ adapter.dispatch('without_marks')(column) }}{%- endmacro -%}
+{%- macro duckdb__without_marks(column) -%}strip_accents(nfc_normalize(lower({{ column }}))){%- endmacro -%}
+{%- macro spark__without_marks(column) -%}
+translate(
+    lower({{ column }}),
+    'àáâãäåāăąçćĉċčďèéêëēĕėęěĝğġģĥìíîïĩīĭįĵķĺļľñńņňòóôõöōŏőŕŗřśŝşšșţťțùúûüũūŭůűųŵýÿŷźżžάέήίόύώϊϋΐΰ',
+    'aaaaaaaaacccccdeeeeeeeeegggghiiiiiiiijklllnnnnoooooooorrrsssssttt' || 'uuuuuuuuuuwyyyzzzαεηιουωιυιυ'
+)
+{%- endmacro -%}
+
+{#- How alike two short texts are, from 0 to 1; texts that begin alike are more so. -#}
+{%- macro likeness(first, second) -%}{{ adapter.dispatch('likeness')(first, second) }}{%- endmacro -%}
+{%- macro duckdb__likeness(first, second) -%}jaro_winkler_similarity({{ first }}, {{ second }}){%- endmacro -%}
+{%- macro spark__likeness(first, second) -%}
+(1 - cast(levenshtein({{ first }}, {{ second }}) as double) / nullif(greatest(length({{ first }}), length({{ second }})), 0))
+{%- endmacro -%}

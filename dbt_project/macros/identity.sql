@@ -18,3 +18,242 @@ regexp_extract({{ host }}, '([^.]+[.]){{ '{' }}{{ count - 1 }}{{ '}' }}[^.]+$', 
 
 {#- What stands before the @ of an address; a text without one stays. -#}
 {%- macro before_at(column) -%}regexp_replace({{ column }}, '@.*$', ''){%- endmacro -%}
+
+{#-
+  A text as names are compared: small Latin letters and digits, one blank between words. Cyrillic and Greek are written
+  in Latin letters, marks are dropped, `&` and the words for it are no words, initials with dots stand together.
+-#}
+{%- macro plain_words(column) -%}
+{%- set ns = namespace(text='lower(' ~ column ~ ')') -%}
+{#- Cyrillic before the marks go: they make letters of their own of some. -#}
+{%- for letters, latin in [
+    ('щ', 'shch'), ('ш', 'sh'), ('ч', 'ch'), ('ж', 'zh'), ('х', 'kh'), ('ц', 'ts'), ('ю', 'yu'), ('я', 'ya'),
+    ('ё', 'e'), ('ъ', ''), ('ь', ''), ('є', 'ye'), ('ї', 'yi'), ('ђ', 'dj'), ('љ', 'lj'), ('њ', 'nj'), ('џ', 'dz'),
+    ('ß', 'ss'), ('æ', 'ae'), ('œ', 'oe'), ('þ', 'th'), ('ŋ', 'ng'), ('㈱', ' kabushiki kaisha '),
+    ('株式会社', ' kabushiki kaisha '), ('有限会社', ' yugen kaisha '), ('合同会社', ' godo kaisha '),
+    ('股份有限公司', ' company limited '), ('有限公司', ' company limited '), ('주식회사', ' kabushiki kaisha ')
+] -%}
+    {%- set ns.text = "replace(" ~ ns.text ~ ", '" ~ letters ~ "', '" ~ latin ~ "')" -%}
+{%- endfor -%}
+{%- set ns.text = "translate(" ~ ns.text ~ ", 'абвгґдезийіклмнопрстуфыэўјћøłđðħıŧａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ０１２３４５６７８９', 'abvggdeziiiklmnoprstufyewjcolddhitabcdefghijklmnopqrstuvwxyz0123456789')" -%}
+{%- set ns.text = without_marks(ns.text) -%}
+{%- for letters, latin in [
+    (' και ', ' and '), ('ου', 'ou'), ('αυ', 'av'), ('ευ', 'ev'), ('γγ', 'ng'), ('γκ', 'gk'), ('γχ', 'nkh'),
+    ('θ', 'th'), ('ξ', 'x'), ('φ', 'f'), ('χ', 'kh'), ('ψ', 'ps')
+] -%}
+    {%- set ns.text = "replace(" ~ ns.text ~ ", '" ~ letters ~ "', '" ~ latin ~ "')" -%}
+{%- endfor -%}
+{%- set ns.text = "translate(" ~ ns.text ~ ", 'αβγδεζηικλμνοπρσςτυω', 'avgdeziiklmnoprsstyo')" -%}
+{%- set ns.text = "replace(replace(" ~ ns.text ~ ", '&', ' and '), '+', ' and ')" -%}
+{#- Apostrophes and dots stand inside of words, whatever else is no letter stands between them. -#}
+{#- -- portable: a pattern, no list -#}
+{%- set ns.text = replaced_all(ns.text, "[.`´ʼ’‘" ~ "''" ~ "]", '') -%}
+{#- -- portable: a pattern, no list -#}
+{%- set ns.text = replaced_all(ns.text, '[^a-z0-9À-힣豈-﹏ｦ-ﾟ]', ' ') -%}
+{#- -- portable: a pattern, no list -#}
+{%- set ns.text = replaced_all(ns.text, '[×÷‐-⯿⸀-⹿　-〿・]', ' ') -%}
+{#- Two blanks between words: each keeps its own when a neighbour goes. -#}
+{%- set ns.text = "'  ' || " ~ replaced_all(ns.text, ' +', '  ') ~ " || '  '" -%}
+{#- `y`, `e`, `i` and `en` stay: they are `and` in some countries, and in others they tell Vitamin E from vitamins. -#}
+{%- for word in ['and', 'und', 'et', 'och', 'og'] -%}
+    {%- set ns.text = "replace(" ~ ns.text ~ ", ' " ~ word ~ " ', ' ')" -%}
+{%- endfor -%}
+trim({{ replaced_all(ns.text, ' +', ' ') }})
+{%- endmacro -%}
+
+{#- Words of names that are mostly written short, all in one way. -#}
+{%- macro one_spelling(words) -%}
+{%- set ns = namespace(text="' ' || replace(" ~ words ~ ", ' ', '  ') || ' '") -%}
+{%- for short, long in [
+    ('intl', 'international'), ('technology', 'tech'), ('technologies', 'tech'), ('mgmt', 'management'),
+    ('mgt', 'management'), ('bros', 'brothers'), ('svcs', 'services'), ('svc', 'service'), ('mfg', 'manufacturing'),
+    ('sys', 'systems'), ('dist', 'distribution'), ('saint', 'st'), ('mount', 'mt'), ('ctr', 'center'),
+    ('centre', 'center'), ('grp', 'group'), ('assoc', 'associates'), ('assocs', 'associates'), ('engg', 'engineering'),
+    ('govt', 'government'), ('univ', 'university'), ('natl', 'national'), ('comm', 'communications'),
+    ('communication', 'communications'), ('telecommunications', 'telecom'), ('gebr', 'gebruder'), ('ges', 'gesellschaft')
+] -%}
+    {%- set ns.text = "replace(" ~ ns.text ~ ", ' " ~ short ~ " ', ' " ~ long ~ " ')" -%}
+{%- endfor -%}
+trim({{ replaced_all(ns.text, ' +', ' ') }})
+{%- endmacro -%}
+
+{#- The word at a place of a text of words; empty where it has fewer. -#}
+{%- macro word_at(words, place) -%}
+regexp_extract({{ words }}, '^([^ ]+ ){{ '{' }}{{ place - 1 }}{{ '}' }}([^ ]+)', 2)
+{%- endmacro -%}
+
+{#- The last words of a text, if it has more than those; else empty. -#}
+{%- macro last_words(words, count) -%}
+regexp_extract({{ words }}, '[^ ] (([^ ]+ ){{ '{' }}{{ count - 1 }}{{ '}' }}[^ ]+)$', 1)
+{%- endmacro -%}
+
+{#- The first words of a text, if it has more than those; else empty. -#}
+{%- macro first_words(words, count) -%}
+regexp_extract({{ words }}, '^(([^ ]+ ){{ '{' }}{{ count - 1 }}{{ '}' }}[^ ]+) ', 1)
+{%- endmacro -%}
+
+{#- What stands in brackets, behind a dash, a comma or a bar at the end, or before a dash at the beginning. -#}
+{%- macro bracketed(column) -%}
+regexp_extract({{ column }}, '[(]([^()]*)[)]', 1)
+{%- endmacro -%}
+{%- macro appended(column) -%}
+regexp_extract({{ column }}, '( [-–—|/:]+ ?|, ?| ?[*]+ ?)([^-–—|,*:]+)[*]*$', 2)
+{%- endmacro -%}
+{%- macro appended_with_mark(column) -%}
+regexp_extract({{ column }}, '( [-–—|/:]+ ?|, ?| ?[*]+ ?)([^-–—|,*:]+)[*]*$', 0)
+{%- endmacro -%}
+{%- macro prefixed(column) -%}
+regexp_extract({{ column }}, '^[*]*([^-–—|:*_]+)( [-–—|]+ |: |[*]+ ?|_)', 1)
+{%- endmacro -%}
+{%- macro prefixed_with_mark(column) -%}
+regexp_extract({{ column }}, '^[*]*([^-–—|:*_]+)( [-–—|]+ |: |[*]+ ?|_)', 0)
+{%- endmacro -%}
+
+{#- A remark as words; the year beside it says nothing more. -#}
+{#- -- portable: a pattern, no list -#}
+{%- macro remark_words(column) -%}trim({{ replaced_all(plain_words(column), '[0-9]+', '') }}){%- endmacro -%}
+
+{#-
+  Small letters, one kind of brackets, and the words for a second name that are others in the middle of a name: they
+  count in brackets, behind a dash or comma, or with their dot or slash. In Right Now Ltd nobody has a second name.
+-#}
+{%- macro as_written(name) -%}
+{#- -- portable: patterns, no list and no division -#}
+{%- set text = "translate(replace(lower(trim(" ~ name ~ ")), '&amp;', '&'), '[]{}<>（）', '()()()()')" -%}
+{#- -- portable: patterns, no list and no division -#}
+{%- set text = replaced_all(text, '[(](ex|olim|now|antes|gia|già|eks|vorm)[-. ]+', '(formerly ') -%}
+{%- set text = replaced_all(text, '( [-–—]+|,) ?vorm[. ]+| vorm[.] ?', ' formerly ') -%}
+{#- -- portable: patterns, no list and no division -#}
+{%- set text = replaced_all(text, '[(](via|c[/ ]o)[. ]+', '(care of ') -%}
+{%- set text = replaced_all(text, '( [-–—]+|,) ?c[/ ]o | c/ ?o ', ' care of ') -%}
+{#- -- portable: patterns, no list and no division -#}
+{%- set text = replaced_all(text, '[(]t[/ ]a[. ]+', '(trading as ') -%}
+{%- set text = replaced_all(text, '( [-–—]+|,) ?t[/ ]a | t/ ?a ', ' trading as ') -%}
+{{ text }}
+{%- endmacro -%}
+
+{#-
+  What stands before and behind a word that gives a company a second name: `formerly`, `trading as`. Behind `care of`
+  stands another company.
+-#}
+{%- macro before_second_name(words) -%}
+regexp_extract({{ words }}, '^(.*[^ ]) ({{ second_name_words() }}|care of) ([^ ].*)$', 1)
+{%- endmacro -%}
+{%- macro second_name_of(words) -%}
+regexp_extract({{ words }}, '^(.*[^ ]) ({{ second_name_words() }}) ([^ ].*)$', 3)
+{%- endmacro -%}
+{%- macro second_name_words() -%}
+formerly known as|formerly|previously known as|previously|fka|f k a|dba|d b a|doing business as|trading as|trades as|aka|a k a|also known as|nka|now known as|ehemals|ehem|vormals|fruher|frueher|anciennement|handelnd als|nom commercial|tidigare|tidligere|voorheen|dawniej
+{%- endmacro -%}
+
+{#-
+  Words run together into a key: two spellings of one name give one. An umlaut written out and one written bare meet.
+-#}
+{%- macro name_key(words) -%}
+replace(replace(replace(replace({{ words }}, ' ', ''), 'ae', 'a'), 'oe', 'o'), 'ue', 'u')
+{%- endmacro -%}
+
+{#- A key made coarser, so that transliterations by different books meet: for suggestions, never for a link. -#}
+{%- macro sound_key(key) -%}
+{%- set ns = namespace(text=key) -%}
+{%- for letters, sound in [
+    ('tsch', 's'), ('shch', 's'), ('sch', 's'), ('tch', 's'), ('kh', 'h'), ('ch', 's'), ('sh', 's'), ('zh', 's'), ('hs', 's'),
+    ('ph', 'f'), ('th', 't'), ('dj', 'j'), ('ts', 'c'), ('tz', 'c'), ('x', 'ks'), ('qu', 'kv'), ('ck', 'k'), ('q', 'k'),
+    ('c', 'k'), ('w', 'v'), ('z', 's'), ('j', 'i'), ('y', 'i'), ('ou', 'u'), ('oo', 'u'), ('ee', 'i'), ('ie', 'i'),
+    ('ei', 'i'), ('ii', 'i'), ('b', 'v'), ('ff', 'f'), ('ll', 'l'), ('mm', 'm'), ('nn', 'n'), ('pp', 'p'), ('rr', 'r'),
+    ('ss', 's'), ('tt', 't'), ('kk', 'k'), ('dd', 'd'), ('gg', 'g')
+] -%}
+    {%- set ns.text = "replace(" ~ ns.text ~ ", '" ~ letters ~ "', '" ~ sound ~ "')" -%}
+{%- endfor -%}
+{{ ns.text }}
+{%- endmacro -%}
+
+{#- One more legal form off the names of `previous`: the longest that stands at their end, or at their beginning. -#}
+{%- macro without_form(previous, name, position) %}
+{{ name }}_ends as (
+    {%- for count in range(1, 6) %}
+    select
+        source, source_id, variant, {{ count }} as word_count,
+        {{ last_words('words', count) if position == 'trailing' else first_words('words', count) }} as end_words
+    from {{ previous }}
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+),
+
+{{ name }}_found as (
+    select
+        e.source, e.source_id, e.variant,
+        max_by(e.end_words, e.word_count) as end_words,
+        max_by(f.class, e.word_count) as class
+    from {{ name }}_ends as e
+    inner join forms as f on e.end_words = f.form and f.position = '{{ position }}' and e.end_words <> ''
+    group by e.source, e.source_id, e.variant
+),
+
+{{ name }} as (
+    select
+        p.source, p.source_id, p.variant,
+        case
+            when f.end_words is null then p.words
+            {%- if position == 'trailing' %}
+            else trim(substr(p.words, 1, length(p.words) - length(f.end_words)))
+            {%- else %}
+            else trim(substr(p.words, length(f.end_words) + 1))
+            {%- endif %}
+        end as words,
+        case when p.class is null or p.class = 'company' then coalesce(f.class, p.class) else p.class end as class
+    from {{ previous }} as p
+    left join {{ name }}_found as f
+        on p.source = f.source and p.source_id = f.source_id and p.variant = f.variant
+)
+{%- endmacro -%}
+
+{#-
+  What hangs together by `edges` (here, there: places of partners): every place with the first one it can reach. Six
+  rounds reach further than as many systems as anybody connects.
+-#}
+{%- macro hanging_together(edges, name) %}
+{{ name }}_both as (
+    select here, there from {{ edges }}
+    union
+    select there as here, here as there from {{ edges }}
+),
+
+{{ name }}_0 as (
+    select distinct here as place, here as root from {{ name }}_both
+),
+{% for round in range(1, 7) %}
+{{ name if loop.last else name ~ '_' ~ round }} as (
+    select p.place, least(p.root, min(n.root)) as root
+    from {{ name }}_{{ round - 1 }} as p
+    inner join {{ name }}_both as e on p.place = e.here
+    inner join {{ name }}_{{ round - 1 }} as n on e.there = n.place
+    group by p.place, p.root
+){{ ',' if not loop.last }}
+{% endfor %}
+{%- endmacro -%}
+
+{#- The first label of a domain, its hyphens as blanks. -#}
+{%- macro first_label(domain) -%}replace(regexp_extract({{ domain }}, '^[^.]+', 0), '-', ' '){%- endmacro -%}
+
+{#- The digits of a text. -#}
+{#- -- portable: a pattern, no list -#}
+{%- macro digits_of(column) -%}{{ replaced_all(column, '[^0-9]', '') }}{%- endmacro -%}
+
+{#- What counts names: digits, and the letters and Roman numerals that stand as words (Fund A, Fund II). -#}
+{#- -- portable: a pattern, no list -#}
+{%- macro numbering(words) -%}
+{{ digits_of(words) }} || regexp_extract({{ words }} || ' ', ' ([a-z]|[ivx]+) ', 1)
+{%- endmacro -%}
+
+{#- What a row of the crosswalk says in place of a number where a record is a partner of its own. -#}
+{%- macro itself() -%}itself{%- endmacro -%}
+
+{#- What stands behind the @ of an address; a text without one stays. -#}
+{%- macro after_at(column) -%}regexp_replace({{ column }}, '^.*@', ''){%- endmacro -%}
+
+{#- What a record and the systems that know its partner say, in words. -#}
+{%- macro side_in_words(record, spread) -%}
+coalesce({{ record }}.name, '(no name)') || ', domain ' || coalesce({{ record }}.web_domain, 'unknown or shared by many')
+    || ', country ' || coalesce({{ record }}.country, 'unknown') || ', known to ' || {{ spread }}.sources
+{%- endmacro -%}

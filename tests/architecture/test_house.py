@@ -95,6 +95,7 @@ ONLY_IN = {
     "rich": ("cli/", "review/"),
     "pandas": (),
     "requests": ("pipelines/http.py",),
+    "apprise": ("pipelines/alerts/delivery.py",),
     "tenacity": ("pipelines/http.py",),
     "jwt": ("pipelines/connectors/salesforce/auth.py",),
     "starlette": (),

@@ -209,7 +209,7 @@ def test_an_engine_that_reads_what_nobody_lays_is_refused() -> None:
 
 
 def test_a_project_that_does_not_compile_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "PROJECT", tmp_path)
-    with pytest.raises(BuildError, match="dbt could not compile the policy engine") as raised:
+    monkeypatch.setattr("pipelines.compiled.PROJECT", tmp_path)
+    with pytest.raises(BuildError, match="dbt could not compile the project") as raised:
         evaluation._compile()
     assert "dbt_project.yml" in raised.value.message

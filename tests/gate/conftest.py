@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 import pytest
+import yaml
 
 from data_quality.gate import judge
-from data_quality.suite import SUITES
+from data_quality.promise import critical, never_null, rows_at_least, suite
+from data_quality.suite import Suite, read_suites
 from data_quality.verdict import Verdict
 
 SEEDS = Path(__file__).parent / "seeds"
@@ -27,7 +29,7 @@ PARAMETERS: dict[str, Any] = {
     "previous_partner_count": 4,
 }
 
-ENTITIES = ("accounts", "deal_registrations", "opportunities", "opportunity_partners")
+ENTITIES = ("accounts", "deal_registrations", "meetings", "opportunities", "opportunity_partners")
 """What the sources of the seeds offer."""
 
 BAD_PARAMETERS = {
@@ -52,30 +54,32 @@ class Pair(NamedTuple):
         """Run `sql` in the candidate's file or in the warehouse."""
         _run(self.candidate / "segments.duckdb" if candidate else self.warehouse, sql)
 
-    def judge_by(self, suite: str, folder: Path, **parameters: Any) -> Verdict:
-        """The verdict of one of our suites alone; `folder` is where its copy may lie."""
-        folder = folder / "one_suite"
-        folder.mkdir(exist_ok=True)
-        shutil.copy(SUITES / f"{suite}.yml", folder)
-        return self.judge(suites=folder, **parameters)
+    def copy(self, folder: Path) -> Pair:
+        """The same files once more, in another folder."""
+        shutil.copytree(self.candidate, folder / "candidate")
+        shutil.copy(self.warehouse, folder / "warehouse.duckdb")
+        return Pair(folder / "warehouse.duckdb", folder / "candidate")
+
+    def judge_by(self, suite: str, **parameters: Any) -> Verdict:
+        """The verdict of one of our suites alone."""
+        return self.judge(suites=[one for one in read_suites() if one.suite == suite], **parameters)
 
     def judge(
         self,
         *,
-        suites: Path | None = None,
+        suites: Sequence[Suite] | None = None,
         candidate_hash: str = "sha",
         entities: Collection[str] = ENTITIES,
         **parameters: Any,
     ) -> Verdict:
         """The gate's verdict on this pair."""
-        chosen = {"suites": suites} if suites else {}
         return judge(
             warehouse=self.warehouse,
             candidate=self.candidate,
             parameters={**PARAMETERS, **parameters},
             entities=entities,
             candidate_hash=candidate_hash,
-            **chosen,
+            suites=suites,
         )
 
 
@@ -107,9 +111,7 @@ def bad_files(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 @pytest.fixture
 def good(good_files: Pair, tmp_path: Path) -> Pair:
     """A good pair to change."""
-    shutil.copytree(good_files.candidate, tmp_path / "candidate")
-    shutil.copy(good_files.warehouse, tmp_path / "warehouse.duckdb")
-    return Pair(tmp_path / "warehouse.duckdb", tmp_path / "candidate")
+    return good_files.copy(tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -125,29 +127,24 @@ def bad_verdict(bad_files: Pair) -> Verdict:
 
 
 @pytest.fixture
-def one_rule(tmp_path: Path) -> Callable[..., Path]:
-    """A folder with one suite over partner_segments that holds the keys' rules and one rule more."""
+def one_rule() -> Callable[..., list[Suite]]:
+    """A suite over partner_segments that holds the keys' rules and one rule more, written as a line of YAML."""
 
-    def write(rule: str, *, severity: str = "critical") -> Path:
-        folder = tmp_path / "suites"
-        folder.mkdir(exist_ok=True)
-        (folder / "partner_segments.yml").write_text(
-            f"""
-suite: partner_segments
-place: candidate
-table: partner_segments
-description: One row per partner.
-key: [partner_id]
-floor: there_are_partners
-expectations:
-  - {{name: there_are_partners, type: ExpectTableRowCountToBeBetween, kwargs: {{min_value: 1}}, severity: critical,
-     says: "there are no partners"}}
-  - {{name: partner_is_named, type: ExpectColumnValuesToNotBeNull, kwargs: {{column: partner_id}}, severity: critical,
-     says: "partners have no id"}}
-  - {{name: extra, severity: {severity}, says: "the extra rule failed: {{sample}}", {rule}}}
-""",
-            encoding="utf-8",
-        )
-        return folder
+    def made(rule: str, *, severity: str = "critical") -> list[Suite]:
+        extra = {"name": "extra", "severity": severity, "says": "the extra rule failed: {sample}"}
+        return [
+            suite(
+                "partner_segments",
+                place="candidate",
+                description="One row per partner.",
+                key=["partner_id"],
+                floor="there_are_partners",
+                promises=[
+                    critical("there_are_partners", "there are no partners", rows_at_least(1)),
+                    critical("partner_is_named", "partners have no id", never_null("partner_id")),
+                    {**extra, **yaml.safe_load(f"{{{rule}}}")},
+                ],
+            )
+        ]
 
-    return write
+    return made

@@ -6,10 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from data_quality import suites
 from data_quality.parameters import as_sql, in_sql, in_words, placeholders
-from data_quality.suite import for_entities, read_suite, read_suites
+from data_quality.promise import (
+    between,
+    critical,
+    info,
+    never_null,
+    no_rows,
+    one_of,
+    rows_at_least,
+    stands_once,
+    suite,
+    warning,
+)
+from data_quality.suite import checked, for_entities, read_suites
 from pipelines.errors import ConfigError
 
 FLOOR: dict[str, Any] = {
@@ -35,8 +47,8 @@ ROWS: dict[str, Any] = {
 }
 
 
-def write(folder: Path, *rules: dict[str, Any], **changes: Any) -> Path:
-    suite: dict[str, Any] = {
+def content(*rules: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {
         "suite": "things",
         "place": "candidate",
         "table": "things",
@@ -44,14 +56,12 @@ def write(folder: Path, *rules: dict[str, Any], **changes: Any) -> Path:
         "key": ["id"],
         "floor": "there_are_rows",
         "expectations": list(rules) or [FLOOR, KEY, ROWS],
+        **changes,
     }
-    path = folder / "things.yml"
-    path.write_text(yaml.safe_dump({**suite, **changes}, sort_keys=False))
-    return path
 
 
 def test_a_sound_suite_is_read(tmp_path: Path) -> None:
-    suite = read_suite(write(tmp_path))
+    suite = checked(content())
     assert suite.relation == "candidate.things"
     assert [rule.name for rule in suite.expectations] == ["there_are_rows", "id_is_there", "rows_are_right"]
 
@@ -65,9 +75,9 @@ def test_a_sound_suite_is_read(tmp_path: Path) -> None:
         ([FLOOR, ROWS], {}, "key columns without a critical ExpectColumnValuesToNotBeNull: id"),
         ([FLOOR, {**KEY, "severity": "info"}], {}, "key columns without a critical"),
         ([FLOOR, KEY, KEY], {}, "stand twice: id_is_there"),
-        ([FLOOR, KEY], {"key": []}, "things.yml: key: "),
-        ([FLOOR, KEY], {"colour": "red"}, "things.yml: colour: Extra inputs"),
-        ([FLOOR, {**KEY, "saiz": "x"}], {}, r"things.yml: expectations\[1\].saiz: Extra inputs"),
+        ([FLOOR, KEY], {"key": []}, "suite things: key: "),
+        ([FLOOR, KEY], {"colour": "red"}, "suite things: colour: Extra inputs"),
+        ([FLOOR, {**KEY, "saiz": "x"}], {}, r"suite things: expectations\[1\].saiz: Extra inputs"),
         ([FLOOR, {**KEY, "severity": "fatal"}], {}, r"expectations\[1\].severity: "),
         ([FLOOR, {**KEY, "name": "Id Is There"}], {}, r"expectations\[1\].name: "),
         ([FLOOR, {**KEY, "type": "ExpectColumnValuesToNotBeNul"}], {}, "did you mean ExpectColumnValuesToNotBeNull"),
@@ -77,44 +87,78 @@ def test_a_sound_suite_is_read(tmp_path: Path) -> None:
         ([FLOOR, {**KEY, "query": "select 1"}], {}, "and to it alone"),
         ([FLOOR, KEY, {**ROWS, "query": "select {quartre}"}], {}, r"query names unknown \{quartre\}"),
         ([FLOOR, KEY, {**ROWS, "says": "rows of {batch}"}], {}, r"says names unknown \{batch\}"),
-        ([FLOOR, KEY], {"place": "moon"}, "things.yml: place: "),
+        ([FLOOR, KEY], {"place": "moon"}, "suite things: place: "),
         ([FLOOR, KEY], {"source": "select * from {believed}"}, r"source names unknown \{believed\}"),
         ([FLOOR, KEY], {"place": "conformed", "entity": "leads"}, "expected 'things'"),
         ([FLOOR, KEY], {"place": "warehouse"}, "needs table: <schema>.<table>"),
         ([FLOOR, KEY], {"table": "others"}, "a released table's suite bears its name"),
-        ([FLOOR, KEY], {"suite": "others"}, "expected the file's name 'things'"),
-        ([FLOOR, KEY], {"table": "x; drop table y"}, "things.yml: table: "),
+        ([FLOOR, KEY], {"table": "x; drop table y"}, "suite things: table: "),
     ],
 )
-def test_an_unsound_suite_is_refused_by_file_and_key(
+def test_an_unsound_suite_is_refused_by_name_and_key(
     rules: list[dict[str, Any]], changes: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=message) as refused:
-        read_suite(write(tmp_path, *rules, **changes))
-    assert "things.yml" in str(refused.value)
+        checked(content(*rules, **changes))
+    assert str(refused.value).startswith("suite things: ")
 
 
-def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path)
-    path.write_text(path.read_text() + "floor: id_is_there\n")
-    with pytest.raises(ConfigError, match="stands twice"):
-        read_suite(path)
+def test_a_module_without_a_suite_of_its_name_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "nothing.py").write_text("SUITE = None\n")
+    monkeypatch.setattr(suites, "__path__", [str(tmp_path)])
+    read_suites.cache_clear()
+    with pytest.raises(ConfigError, match=r"suites/nothing\.py: expected SUITE = suite\('nothing'"):
+        read_suites()
+    monkeypatch.undo()
+    read_suites.cache_clear()
+    assert read_suites()
 
 
-@pytest.mark.parametrize("text", ["- a list", "suite: [", ""])
-def test_a_file_that_is_no_suite_is_refused(text: str, tmp_path: Path) -> None:
-    path = tmp_path / "things.yml"
-    path.write_text(text)
-    with pytest.raises(ConfigError, match=r"things\.yml"):
-        read_suite(path)
+def test_the_words_of_a_suite_say_what_the_language_knows() -> None:
+    made = suite(
+        "things",
+        place="warehouse",
+        table="metrics.things",
+        description="One row per thing.",
+        key=["id"],
+        floor="there_are_rows",
+        promises=[
+            critical("there_are_rows", "there are no rows", rows_at_least(1, at_most=9)),
+            critical("id_is_there", "rows have no id", never_null("id")),
+            warning("id_stands_once", "ids stand twice", stands_once("id")),
+            warning("pair_stands_once", "pairs stand twice", stands_once("id", "part")),
+            info("colour_is_known", "colours are unknown", one_of("colour", "red", "blue")),
+            info("share_is_a_share", "shares are none", between("share", at_least=0, at_most=1)),
+            info(
+                "no_row_is_odd",
+                "rows are odd",
+                no_rows("""
+                select id
+                from {judged}
+            """),
+            ),
+        ],
+    )
+    assert [rule.type for rule in made.expectations] == [
+        "ExpectTableRowCountToBeBetween",
+        "ExpectColumnValuesToNotBeNull",
+        "ExpectColumnValuesToBeUnique",
+        "ExpectCompoundColumnsToBeUnique",
+        "ExpectColumnValuesToBeInSet",
+        "ExpectColumnValuesToBeBetween",
+        "UnexpectedRowsExpectation",
+    ]
+    assert [rule.severity for rule in made.expectations] == ["critical"] * 2 + ["warning"] * 2 + ["info"] * 3
+    assert made.expectations[0].kwargs == {"min_value": 1, "max_value": 9}
+    assert made.expectations[-1].query == "select id\nfrom {judged}"
 
 
 def test_our_own_suites_guard_nulls_in_every_row_rule() -> None:
-    for suite in read_suites():
-        for rule in suite.expectations:
+    for one in read_suites():
+        for rule in one.expectations:
             assert "{batch}" not in (rule.query or ""), rule.name
             assert not (rule.query or "").rstrip().endswith(";"), rule.name
-            assert "'{" not in (rule.query or ""), f"{suite.suite}.{rule.name}: a placeholder brings its own quotes"
+            assert "'{" not in (rule.query or ""), f"{one.suite}.{rule.name}: a placeholder brings its own quotes"
 
 
 def test_a_value_becomes_a_literal_that_cannot_end_itself() -> None:
@@ -133,7 +177,7 @@ def test_an_unknown_placeholder_is_an_error() -> None:
 
 def test_a_union_names_every_entity_once_and_in_one_order(tmp_path: Path) -> None:
     rule = {**ROWS, "query": "select * from {quarantine_rows} as q inner join {believed_rows} as b using (source_id)"}
-    (suite,) = for_entities([read_suite(write(tmp_path, FLOOR, KEY, rule))], {"b", "a"})
+    (suite,) = for_entities([checked(content(FLOOR, KEY, rule))], {"b", "a"})
     query = suite.expectations[-1].query or ""
     assert "select 'a' as entity, source, source_id, reject_reason, reject_detail from quarantine.a union all" in query
     assert query.index("from conformed.a") < query.index("from conformed.b")
@@ -141,6 +185,6 @@ def test_a_union_names_every_entity_once_and_in_one_order(tmp_path: Path) -> Non
 
 
 def test_a_suite_about_an_entity_is_left_out_where_nobody_offers_it(tmp_path: Path) -> None:
-    suite = read_suite(write(tmp_path, place="warehouse", table="metrics.things", entity="a"))
+    suite = checked(content(place="warehouse", table="metrics.things", entity="a"))
     assert for_entities([suite], ["b"]) == []
     assert [kept.suite for kept in for_entities([suite], ["a", "b"])] == ["things"]

@@ -12,7 +12,7 @@ import pytest
 from assets.graph import Graph, define
 from assets.names import STEP_OF_SCHEMA
 from data_quality.suite import for_entities, read_suites
-from pipelines.errors import GateRefused
+from pipelines.errors import GateRefused, InputError
 from pipelines.release import RELEASED_TABLES
 from pipelines.settings import read_settings
 from tests.conftest import ROOT, Deployment, deployment_in
@@ -129,6 +129,36 @@ def test_selecting_the_release_alone_does_not_go_around_the_gate(sample: Deploym
     released = [dg.AssetKey(["released", table]) for table in RELEASED_TABLES]
     with dg.DagsterInstance.ephemeral() as instance, pytest.raises(GateRefused, match="partner_number"):
         job.execute_in_process(partition_key="2026-07-01", instance=instance, asset_selection=released)
+    assert (tmp_path / "state" / "released" / "current" / "manifest.json").read_bytes() == before
+
+
+def test_a_candidate_that_cannot_be_read_fails_every_check_in_words(sample: Deployment, tmp_path: Path) -> None:
+    shutil.copytree(sample.state, tmp_path / "state", symlinks=True)
+    made = deployment_in(tmp_path, sample.file, paths={"policies_absolute": sample.file.parent / "policies"})
+    newest = tmp_path / "state" / "candidates" / (tmp_path / "state" / "candidates" / "newest").read_text()
+    (newest / "segments.duckdb").write_bytes(b"no database")
+    graph = define(read_settings(made.file))
+    checks = graph.definitions.resolve_asset_graph().asset_check_keys
+    job = graph.definitions.resolve_implicit_global_asset_job_def().get_subset(
+        asset_selection=set(), asset_check_selection=set(checks)
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = job.execute_in_process(instance=instance, raise_on_error=False)
+    told = done.get_asset_check_evaluations()
+    assert {one.asset_check_key for one in told} == set(checks)
+    assert not any(one.passed for one in told)
+    assert {one.severity for one in told} == {dg.AssetCheckSeverity.ERROR}
+    assert all("the gate could not ask" in (one.description or "") for one in told)
+
+
+def test_the_release_alone_takes_no_candidate_of_another_quarter(sample: Deployment, tmp_path: Path) -> None:
+    shutil.copytree(sample.state, tmp_path / "state", symlinks=True)
+    made = deployment_in(tmp_path, sample.file, paths={"policies_absolute": sample.file.parent / "policies"})
+    before = (tmp_path / "state" / "released" / "current" / "manifest.json").read_bytes()
+    job = define(read_settings(made.file)).definitions.resolve_job_def("quarterly_release")
+    released = [dg.AssetKey(["released", table]) for table in RELEASED_TABLES]
+    with dg.DagsterInstance.ephemeral() as instance, pytest.raises(InputError, match="is to be released"):
+        job.execute_in_process(partition_key="2026-04-01", instance=instance, asset_selection=released)
     assert (tmp_path / "state" / "released" / "current" / "manifest.json").read_bytes() == before
 
 

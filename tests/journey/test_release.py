@@ -60,7 +60,7 @@ def lay_marts(places: Places, quarter: str, *, amount: int, partners: int = 3) -
         )
         facts = {
             "partner_segments": f"'Partner ' || i as partner_name, {amount} + i as sourced_won_amount",
-            "partner_level_history": "'010000K' as released_state",
+            "partner_level_history": "'010000K' as released_state, 'gold' as released_level, 'kept' as released_action",
         }
         for table, order in RELEASED_TABLES.items():
             columns = dict.fromkeys(["partner_id", "quarter", "policy", "version", *order], "'x'")

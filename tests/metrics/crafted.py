@@ -100,6 +100,7 @@ CROSSWALK = [
     ("account_mapping", "larch-m", "N-11", "an account that is assigned to another one itself"),
     ("prm", "xylo-p", "N-77", "a number that nobody has"),
     ("prm", "nobody-p", "N-01", "a record that is not there"),
+    ("prm", "baobab-p", "itself", "one name and one domain, and still two companies"),
 ]
 
 
@@ -239,6 +240,15 @@ def _crm_partners(made: Writer) -> None:
     partner(BARE, "Bare", "N-21", "")
     partner("yew", "Yew", "N-23", "yew.example", created_at="2026-03-01T00:00:00Z")
     partner("hosted", "Hosted", "N-22", "hosted.github.io")
+    partner("acacia", "Acacia Räder GmbH", "N-30", "", country="DE")
+    partner("poplar-one", "Poplar Works", "N-31", "poplar-one.example", country="US")
+    partner("poplar-two", "Poplar Works Inc.", "N-32", "", country="US")
+    partner("cypress", "Cypress", "N-33", "cypress.example", country="PT")
+    partner("tupelo", "Tupelo", "N-34", "tupelo.example", country="SE")
+    partner("sequoia", "Sequoia", "N-35", "sequoia.example", country="NL")
+    partner("hawthorn", "Hawthorn", "N-36", "hawthorn.example", country="IE")
+    partner("mimosa", "Mimosa AG", "N-37", "", country="CH")
+    partner("baobab", "Baobab", "N-38", "baobab.example", country="ZA")
     partner(DIRECT, " Direct ", "N-99", "direct.example")
     partner("own", "Our own shop", "N-98", "own.example")
     # A customer by its flag, whatever the portal says of it.
@@ -275,6 +285,15 @@ def _portal_partners(made: Writer) -> None:
     partner("xylo-p", "Xylo", "xylo.example")
     partner("bare-p", "Bare", "", account_id(BARE))
     partner("hosted-p", "Hosted elsewhere", "elsewhere.github.io")
+    partner("acacia-p", "ACACIA Raeder", "acacia.example", country="Germany")
+    # A name that two have, one domain in two countries, a new name, a subsidiary, another domain, another legal form.
+    partner("poplar-p", "Poplar Works", "", country="US")
+    partner("cypress-p", "Cypress", "cypress.example", country="Spain")
+    partner("tupelo-p", "Nyssa", "tupelo.example", country="Sverige")
+    partner("sequoia-p", "Sequoia Leasing", "sequoia.example", country="NL")
+    partner("hawthorn-p", "Hawthorn", "whitethorn.example", country="IE")
+    partner("mimosa-p", "Mimosa GmbH", "", country="CH")
+    partner("baobab-p", "Baobab", "baobab.example", country="ZA")
 
 
 def _mapping_partners(made: Writer) -> None:
@@ -296,6 +315,7 @@ def _mapping_partners(made: Writer) -> None:
     partner("umbra-eu", "Umbra EU", "eu.umbra.example", "full")
     partner("viburnum-m", "Viburnum", "viburnum-software.example", "full")
     partner("quince-m", "Quitte", "", "full")
+    partner("acacia-m", "Acacia Räder", "acacia.example", "full")
     partner("larch-m", "Lärche", "laerche.example", "full", crm_account_id="001MxNowhere")
     partner("hazel-m", "Hazel", "hazel.example", "")
     partner("maple-m", "Maple", "maple.example", "Partial")
@@ -734,7 +754,7 @@ def _second_systems(made: Writer) -> None:
         )  # fmt: skip
         made.add("crm_two", "opportunity_partners", opportunity_id=source_id, account_id=who, role="sourced")
 
-    partner("alder-two", "Alder EMEA", "X-01", "emea.alder.example")
+    partner("alder-two", "Alder (EMEA)", "X-01", "emea.alder.example")
     partner("birch", "Birnbaum", "X-02", "birnbaum.example")
     partner("zelkova", "Zelkova", "X-03", "zelkova.example")
     made.add("crm_two", "accounts", "c-low", name="Somebody else", industry="Energy", is_partner="false")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,92 @@ def host(text: str | None) -> str | None:
 
 def registrable(text: str | None) -> str | None:
     """The domain that somebody has registered, None where it says nothing about who it is."""
+    if not (host(text) or "").strip("0123456789."):
+        return None
     found = _SUFFIXES.privatesuffix(host(text) or "")
     return None if found is None or found in _PUBLIC else str(found)
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+_LETTERS = str.maketrans({"ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "đ": "d", "'": "", "’": "", ".": ""})
+_AND = {"and", "und", "et", "och", "og"}
+_SECOND = re.compile(r"^(.+) (?:formerly|dba|trading as) (.+)$")
+
+
+@cache
+def words(text: str) -> tuple[str, ...]:
+    """A text in plain small letters, word by word, without the words for `and`.
+
+    Latin letters only: the names of these companies have no others. tests/identity looks at the rest.
+    """
+    bare = unicodedata.normalize("NFKD", text.lower()).translate(_LETTERS)
+    bare = "".join(letter for letter in bare if not unicodedata.combining(letter))
+    return tuple(word for word in re.sub(r"[^a-z0-9]+", " ", bare).split() if word not in _AND)
+
+
+_FORMS = {(row["position"], words(row["form"])): row["class"] for row in seed("legal_forms") if words(row["form"])}
+_COUNTRIES = {words(row["name"]): row["country"] for row in seed("countries") if words(row["name"])}
+_COMMON = {row["words"] for row in seed("name_words") if row["kind"] == "common"}
+_REMARKS = {words(row["words"]) for row in seed("name_words") if row["kind"] != "common"}
+
+
+@dataclass(frozen=True)
+class Name:
+    """A name without its legal form and remarks."""
+
+    words: tuple[str, ...]
+    form: str | None
+
+    @property
+    def key(self) -> str:
+        return re.sub("(ae|oe|ue)", lambda found: found[0][0], "".join(self.words))
+
+    @property
+    def telling(self) -> frozenset[str]:
+        """The words that tell this company from others; all of them where none does."""
+        return frozenset(word for word in self.words if word not in _COMMON) or frozenset(self.words)
+
+
+@cache
+def names_of(text: str) -> tuple[Name, ...]:
+    """What a company is called: its name, and the second one that it states."""
+    bracket = re.search(r"\(([^()]*)\)", text)
+    if bracket and words(bracket[1]) in _REMARKS:
+        text = text.replace(bracket[0], " ")
+    stated = " ".join(words(text))
+    second = _SECOND.match(stated)
+    return tuple(_without_forms(tuple(part.split())) for part in (second.groups() if second else (stated,)) if part)
+
+
+def _without_forms(name: tuple[str, ...]) -> Name:
+    form = None
+    for position in ("trailing", "trailing", "trailing", "leading"):
+        for count in range(min(5, len(name) - 1), 0, -1):
+            end, rest = (name[-count:], name[:-count]) if position == "trailing" else (name[:count], name[count:])
+            if (position, end) in _FORMS:
+                found = _FORMS[position, end]
+                form, name = (found if form in (None, "company") else form), rest
+                break
+    return Name(name, None if form in ("company", "association") else form)
+
+
+def relation(one: Iterable[Name], other: Iterable[Name]) -> str:
+    """What names are to each other: same, close (only common words differ), related (a telling word shared) or other.
+
+    A name that is spelled differently is not looked at here; tests/identity does.
+    """
+    best = "other"
+    for a in one:
+        for b in other:
+            if a.key == b.key:
+                return "same"
+            less, more = sorted((set(a.words), set(b.words)), key=len)
+            if a.telling == b.telling and less <= more:
+                best = "close"
+            elif a.telling & b.telling and best == "other":
+                best = "related"
+    return best
 
 
 class Accounts:
@@ -65,10 +151,15 @@ class PartnerRecord:
     sharing: str
     joined: date | None
     looked_after_by: str | None
+    country: str | None
 
     @property
     def key(self) -> Record:
         return (self.source, self.id)
+
+    @property
+    def names(self) -> tuple[Name, ...]:
+        return names_of(self.name)
 
 
 @dataclass(frozen=True)
@@ -115,7 +206,8 @@ def _followed(to: dict[Record, Link], key: Record) -> Record:
 
 
 class Identity:
-    """Which records are one partner: by hand, by the CRM account they name, by their domain, in this order."""
+    """Which records are one partner: by hand, by the CRM account they name, by domain, by name and country, in this
+    order."""
 
     def __init__(self, sources: Iterable[Source], settings: Row, crosswalk: Iterable[FileRow]) -> None:
         self.sources = sorted(sources, key=lambda source: KINDS.index(source.kind))
@@ -156,6 +248,7 @@ class Identity:
                 sharing=(row.get("sharing_level") or "").strip().lower(),
                 joined=day(row.get("created_at" if is_crm else "joined_at")),
                 looked_after_by=row.get("owner_id" if is_crm else "manager") or None,
+                country=_COUNTRIES.get(words(row.get("country") or "")),
             )
 
     def _partners(self) -> dict[Record, Partner]:
@@ -169,40 +262,117 @@ class Identity:
         return made
 
     def _links(self) -> dict[Record, Link]:
-        to: dict[Record, Link] = {key: Link(target, "crosswalk") for key, target in self._assigned().items()}
+        assigned = self._assigned()
+        to: dict[Record, Link] = {key: Link(target, "crosswalk") for key, target in assigned.items() if key != target}
         for key, record in self.records.items():
-            if key not in to and (target := self._crm_partners.find(record.account)):
+            if key not in assigned and (target := self._crm_partners.find(record.account)):
                 to[key] = Link(target, "crm_account_id")
         direct = {key: _followed(to, key) for key in self.records}
+        sealed = {direct[key] for key, target in assigned.items() if key == target}
+        by_domain = self._joined(self._domain_edges(direct, sealed), direct)
+        joined = {key: by_domain.get(root, root) for key, root in direct.items()}
+        by_name = self._joined(self._name_edges(joined, {joined[key] for key in sealed}), joined)
+        links = {}
+        for key, root in joined.items():
+            rule = to[key].rule if key in to else "crosswalk" if key in assigned else "own"
+            if rule == "own" and key != by_name.get(root, root):
+                rule = "domain" if key != root else "name_and_country"
+            links[key] = Link(by_name.get(root, root), rule)
+        return links
+
+    def _joined(self, edges: set[frozenset[Record]], roots: dict[Record, Record]) -> dict[Record, Record]:
+        """The first record of what hangs together, unless a system would then have two records of one partner."""
+        order = list(self.records)
+        groups: list[set[Record]] = []
+        for edge in edges:
+            touched = [group for group in groups if group & edge]
+            groups = [group for group in groups if not group & edge] + [set(edge).union(*touched)]
+        made: dict[Record, Record] = {}
+        for group in groups:
+            systems = [source for root in group for source in {key[0] for key in roots if roots[key] == root}]
+            if len(systems) == len(set(systems)):
+                first = min(group, key=order.index)
+                made |= dict.fromkeys(group, first)
+        return made
+
+    def _domain_edges(self, roots: dict[Record, Record], sealed: set[Record]) -> set[frozenset[Record]]:
+        """Partners of one domain, where it means one of them in every system and nothing speaks against it."""
+        found = set()
+        meant: dict[tuple[str, str], set[Record]] = defaultdict(set)
         for key, record in self.records.items():
-            if key not in to and (target := self._same_domain(record, direct)):
-                to[key] = Link(target, "domain")
-        return {key: Link(_followed(to, key), to[key].rule if key in to else "own") for key in self.records}
+            if record.domain:
+                meant[record.domain, record.source].add(roots[key])
+        shared = {domain for (domain, _), partners in meant.items() if len(partners) > 1}
+        for a, b in self._pairs(roots, sealed):
+            if a.domain is None or a.domain != b.domain or a.domain in shared:
+                continue
+            is_known = a.country is not None and b.country is not None
+            names = relation(a.names, b.names)
+            is_renamed = names == "other" and is_known
+            if not (is_known and a.country != b.country) and (names in ("same", "close") or is_renamed):
+                found.add(frozenset((roots[a.key], roots[b.key])))
+        return found
+
+    def _name_edges(self, roots: dict[Record, Record], sealed: set[Record]) -> set[frozenset[Record]]:
+        """Partners of one name in one country, where these mean one of them in every system."""
+        found = set()
+        for a, b in self._pairs(roots, sealed):
+            if a.country is None or a.country != b.country:
+                continue
+            for one in a.names:
+                for other in b.names:
+                    is_told = bool(set(one.words) - _COMMON) or (a.domain is not None and a.domain == b.domain)
+                    forms_differ = one.form and other.form and one.form != other.form
+                    if (
+                        one.key == other.key
+                        and is_told
+                        and not forms_differ
+                        and self._domains_agree(a, b)
+                        and self._means_one(one.key, a.country, roots)
+                    ):
+                        found.add(frozenset((roots[a.key], roots[b.key])))
+        return found
+
+    def _pairs(self, roots: dict[Record, Record], sealed: set[Record]) -> Iterator[tuple[PartnerRecord, PartnerRecord]]:
+        """Records of two systems and two partners that nobody has called partners of their own."""
+        for a, b in combinations(self.records.values(), 2):
+            if a.source != b.source and roots[a.key] != roots[b.key] and not {roots[a.key], roots[b.key]} & sealed:
+                yield a, b
+
+    def _domains_agree(self, a: PartnerRecord, b: PartnerRecord) -> bool:
+        if a.domain is None or b.domain is None or a.domain == b.domain:
+            return True
+        here, there = (_without_forms(words(domain.split(".")[0])).key for domain in (a.domain, b.domain))
+        return here == there
+
+    def _means_one(self, key: str, country: str, roots: dict[Record, Record]) -> bool:
+        meant: dict[str, set[Record]] = defaultdict(set)
+        for record in self.records.values():
+            if record.country in (country, None) and key in {name.key for name in record.names}:
+                meant[record.source].add(roots[record.key])
+        return all(len(partners) == 1 for partners in meant.values())
 
     def _assigned(self) -> dict[Record, Record]:
         """Records that somebody has assigned by hand, where both the record and the partner are there."""
         found: dict[Record, Record] = {}
         for row in self.crosswalk:
-            key, target = (row["source"], row["source_id"]), self._by_number(row["partner_number"])
-            if key in self.records and target and target != key:
+            key = (row["source"], row["source_id"])
+            target = self._target(row)
+            if key in self.records and target:
                 found[key] = target
         return found
+
+    def _target(self, row: FileRow) -> Record | None:
+        """The record that a row of the crosswalk leads to: its own, one named as source/id, or that of a number."""
+        if row["partner_number"] == "itself":
+            key = (row["source"], row["source_id"])
+            return key if key in self.records else None
+        named = (row["partner_number"].partition("/")[0], row["partner_number"].partition("/")[2])
+        return self._by_number(row["partner_number"]) or (named if named in self.records else None)
 
     def _by_number(self, number: str) -> Record | None:
         """The record that a number means: its own number, or its id where it has none."""
         return next((key for key, record in self.records.items() if number == (record.number or record.id)), None)
-
-    def _same_domain(self, record: PartnerRecord, direct: dict[Record, Record]) -> Record | None:
-        """The partner that the first system with this domain means by it, where it means one there and one here."""
-        holders = [other for other in self.records.values() if record.domain and other.domain == record.domain]
-        first = next((other.source for other in holders), record.source)  # records stand in the order of systems
-        there = {direct[other.key] for other in holders if other.source == first}
-        here = {direct[other.key] for other in holders if other.source == record.source}
-        if first == record.source or len(there) > 1 or len(here) > 1:
-            return None
-        (target,) = there
-        is_twice = any(other != record.key and other[0] == record.source for other in direct if direct[other] == target)
-        return None if is_twice else target
 
     def is_on_roster(self, root: Record) -> bool:
         return bool(self.partners[root].kinds & self.roster_kinds)
@@ -244,21 +414,24 @@ class Identity:
     def review(self) -> set[tuple[str, str, str]]:
         """Source, id and reason of everything that somebody should look at."""
         found: set[tuple[str, str, str]] = set()
+        alone = {key for key, target in self._assigned().items() if key == target}
         for key, record in self.records.items():
             partner = self.partners[self.links[key].root]
             if len({one.source for one in partner.records}) == 1 and len(self.sources) > 1:
                 found.add((*key, "one_system_only"))
             mine = {
-                k for k, r in self.records.items() if record.domain and r.domain == record.domain and k[0] == key[0]
+                k
+                for k, r in self.records.items()
+                if record.domain and r.domain == record.domain and k[0] == key[0] and k not in alone
             }
-            if len({self.links[other].root for other in mine}) > 1:
+            if key not in alone and len({self.links[other].root for other in mine}) > 1:
                 found.add((*key, "domain_shared"))
             is_by_hand = self.links[key].rule == "crosswalk"
             if record.account and not is_by_hand and not self._crm_partners.find(record.account):
                 found.add((*key, "crm_account_unknown"))
         for row in self.crosswalk:
             key = (row["source"], row["source_id"])
-            if key not in self.records or not self._by_number(row["partner_number"]):
+            if key not in self.records or not self._target(row):
                 found.add((*key, "crosswalk_unmatched"))
         return found
 

@@ -43,7 +43,7 @@ def _first_differences(wanted: list[tuple[Any, ...]], found: list[tuple[Any, ...
 
 
 def _shuffled(tables: edge_cases.Tables, chance: random.Random) -> edge_cases.Tables:
-    """The same rows in another order, every partner by another name."""
+    """The same rows in another order, every partner by another name that is as like those of the others as before."""
     made: edge_cases.Tables = {}
     for system, entities in tables.items():
         made[system] = {}
@@ -51,7 +51,7 @@ def _shuffled(tables: edge_cases.Tables, chance: random.Random) -> edge_cases.Ta
             renamed = [dict(row) for row in rows]
             for row in renamed if entity in CHANGED_NAMES else ():
                 if row["name"].strip().lower() not in KEPT_NAMES:
-                    row["name"] = f"{row['source_id']} & Söhne"
+                    row["name"] = f"Gruppe {row['name'].upper()}"
             chance.shuffle(renamed)
             made[system][entity] = renamed
     return made

@@ -10,6 +10,7 @@ with context as (
 records as (
     select
         r.*, l.partner_id, l.rule, l.key_source, l.key_source_id,
+        l.rule = 'crosswalk' and l.source = l.key_source and l.source_id = l.key_source_id as is_its_own,
         coalesce(p.partner_number, r.partner_number, r.source_id) as shown_number,
         p.partner_id is not null as is_on_roster
     from {{ ref('int_partner_records') }} as r
@@ -34,7 +35,10 @@ namesakes as (
 alone as (
     select
         r.source, r.source_id, 'one_system_only' as reason,
-        'no other system knows this partner by crosswalk, account id or domain'
+        case
+            when r.is_its_own then 'the crosswalk says that it is a partner of its own'
+            else 'no other system knows this partner by crosswalk, account id, domain or name and country'
+        end
         || case when n.partner_number is not null and n.partner_number <> r.shown_number
             then '; a partner of the same name is ' || n.partner_number else '' end as detail
     from records as r
@@ -44,10 +48,22 @@ alone as (
     where y.source_count > 1
 ),
 
-sharing as (
-    select web_domain, source, {{ joined('shown_number', ', ', 'shown_number') }} as numbers, count(distinct partner_id) as partner_count
+holders as (
+    select
+        web_domain, source, partner_id, shown_number,
+        row_number() over (partition by web_domain, source order by shown_number, source_id) as place
     from records
-    where web_domain is not null
+    where web_domain is not null and not is_its_own
+),
+
+-- The first numbers are enough to read: every holder of the domain says them.
+sharing as (
+    select
+        web_domain, source,
+        {{ joined('case when place <= 5 then shown_number end', ', ', 'shown_number') }}
+        || case when count(*) > 5 then ' and ' || cast(count(*) - 5 as varchar) || ' more' else '' end as numbers,
+        count(distinct partner_id) as partner_count
+    from holders
     group by web_domain, source
 ),
 
@@ -57,7 +73,7 @@ twins as (
         'the domain ' || r.web_domain || ' stands on several partners of one system: ' || s.numbers as detail
     from records as r
     inner join sharing as s on r.web_domain = s.web_domain and r.source = s.source
-    where s.partner_count > 1
+    where s.partner_count > 1 and not r.is_its_own
 ),
 
 lost as (

@@ -36,6 +36,7 @@ def read(instance: Instance) -> Iterator[Reading]:
             f"source {instance.name}: folder {folder}: {', '.join(f'{name}.csv' for name in missing)} not there; "
             "nothing was loaded",
             next_step=f"export {', '.join(always)} together, one CSV per object",
+            trouble="truncated",
         )
     for one in OBJECTS:
         path = folder / f"{one.name}.csv"

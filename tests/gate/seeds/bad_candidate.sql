@@ -167,6 +167,22 @@ from investment_plan where partner_id = 'p1';
 insert into investment_plan by name
 select * replace ('platinum' as segment) from investment_plan where partner_id = 'p2';
 
+-- identity_candidates
+insert into identity_candidates by name
+select * replace (null as source) from identity_candidates where similarity < 1;
+insert into identity_candidates by name
+select * replace (null as source_id) from identity_candidates where source is not null;
+insert into identity_candidates by name
+select * replace (null as other_source) from identity_candidates where source_id is not null and source is not null;
+insert into identity_candidates by name
+select * replace (null as other_source_id) from identity_candidates
+where source is not null and source_id is not null and other_source is not null;
+insert into identity_candidates by name
+select * replace (partner_id as other_partner_id, 1.5 as similarity, 'looks_odd' as reason, '' as detail,
+  'a@b' as partner_name)
+from identity_candidates limit 1;
+update identity_candidates set source_id = 'r99' where source_id = 'r10';
+
 -- identity_review
 insert into identity_review by name
 select * replace (null as source) from identity_review where true;
@@ -184,3 +200,13 @@ where reason = 'one_system_only' and source = 'prm' and source_id = 'r11';
 insert into identity_review by name select * from identity_review where reason = 'looks_odd';
 update identity_review set partner_id = 'p99' where partner_id = 'p11';
 
+
+-- breakers: partners moved without a reason or with a wrong one, partners who lost their score, and a crowd at the top
+update partner_level_history set reasons = null
+where ladder = 'segment' and quarter = '2026Q2' and partner_id <> 'p7';
+update partner_level_history set released_action = 'demoted' where ladder = 'tier' and quarter = '2026Q2';
+update partner_segments set total_score = null where partner_id in ('p1', 'p2', 'p3');
+insert into partner_segments by name
+select p.* replace ('x' || n as partner_id, 'X-' || n as partner_number, 99 as total_score, 1 as score_rank)
+from partner_segments as p cross join range(200) as t (n) where partner_id = 'p4';
+update segment_movement set sourced_won_amount = sourced_won_amount + 1000000;

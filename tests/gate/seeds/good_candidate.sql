@@ -128,6 +128,14 @@ select partner_id, partner_number, partner_name, quarter, segment, 'shared' as p
   5::bigint as meetings_held, date '2026-06-01' as last_touch, policy, version
 from partner_segments;
 
+create table identity_candidates as
+select 'crm' as source, 'r10' as source_id, 'p10' as partner_id, 'P-10' as partner_number, 'Elm' as partner_name,
+  'elm.example' as domain, 'DE' as country, 'prm' as other_source, 'r11' as other_source_id, 'p11' as other_partner_id,
+  'P-11' as other_partner_number, 'Elm GmbH' as other_partner_name, 'elm.example' as other_domain,
+  null::varchar as other_country, 0.97::decimal(4, 3) as similarity, 'same_name' as reason,
+  'the names are the same, a country is unknown' as detail, 'Elm, domain elm.example' as evidence,
+  'Elm GmbH, domain elm.example' as other_evidence, 'segments identity link crm/r10 prm/r11' as settled_by,
+  '2026Q2' as quarter, 'acme' as policy, '2026-01' as version;
 create table identity_review as
 select 'prm' as source, 'r11' as source_id, 'prm' as kind, 'p11' as partner_id, 'P-11' as partner_number,
   'Elm' as partner_name, 'elm.example' as domain, 'DE' as country, true as is_on_roster, 'one_system_only' as reason,

@@ -33,10 +33,18 @@ select 'crm' as source, 'x' || n as source_id, timestamp '2026-07-01 06:00:00' a
   'sourced' as role, true as is_primary
 from range(1, 9) as t (n);
 
--- An entity that has no suite of its own: what holds of all entities holds of it.
+-- What a partner portal knows; what holds of all entities holds of it.
 create table conformed.deal_registrations as
 select 'prm' as source, 'd' || n as source_id, timestamp '2026-07-01 06:00:00' as extracted_at, false as is_deleted,
-  false as is_test, 'p' || n as partner_id
+  false as is_test, 'p' || n as partner_id, 'Customer ' || n as customer_company, 'Deal ' || n as deal_name,
+  'accepted' as registration_status, 'Accepted' as registration_status_raw, 'won' as outcome, 'Won' as outcome_raw,
+  (100 * n)::decimal(18, 4) as amount, 'EUR' as currency, timestamp '2026-05-01 09:00:00' as submitted_at,
+  timestamp '2026-05-03 09:00:00' as decided_at, 'o' || n as crm_opportunity_id
+from range(1, 4) as t (n);
+create table conformed.meetings as
+select 'crm' as source, 'm' || n as source_id, timestamp '2026-07-01 06:00:00' as extracted_at, false as is_deleted,
+  false as is_test, 'u1' as owner_id, 'a1' as account_id, timestamp '2026-05-02 09:00:00' + to_hours(n::integer) as started_at,
+  (30 * n)::decimal(18, 4) as minutes, 'call' as kind
 from range(1, 4) as t (n);
 
 create table quarantine.accounts (
@@ -44,17 +52,35 @@ create table quarantine.accounts (
 create table quarantine.opportunities as from quarantine.accounts;
 create table quarantine.opportunity_partners as from quarantine.accounts;
 create table quarantine.deal_registrations as from quarantine.accounts;
+create table quarantine.meetings as from quarantine.accounts;
+-- Every row that was set aside, also those that nothing speaks against.
+create table quarantine.accounts_set_aside as from quarantine.accounts;
+create table quarantine.meetings_set_aside as from quarantine.accounts;
+create table quarantine.opportunities_set_aside as from quarantine.accounts;
+create table quarantine.opportunity_partners_set_aside as from quarantine.accounts;
+create table quarantine.deal_registrations_set_aside as
+select 'prm' as source, 'd1' as source_id, 'superseded' as reject_reason, 'a newer version came' as reject_detail,
+  timestamp '2026-07-01 06:00:00' as extracted_at;
 
 create table deployment.capabilities as
 select source, entity
 from (values ('crm', 'accounts'), ('crm', 'opportunities'), ('crm', 'opportunity_partners'),
-  ('prm', 'deal_registrations')) as t (source, entity);
+  ('crm', 'meetings'), ('prm', 'deal_registrations')) as t (source, entity);
 
 create table deployment.loads as
 select 'crm' as source, 'salesforce' as connector, table_name, 'l1' as load_id,
   timestamp '2026-07-01 06:00:00' as known_at, timestamp '2026-07-01 06:00:00' as read_at, 5::bigint as rows, 5::bigint as previous_rows, 'abc' as content_hash,
   'full' as mode, false as may_be_empty
 from (values ('accounts'), ('opportunities'), ('opportunity_partners')) as t (table_name);
+insert into deployment.loads by name
+select * replace ('prm' as source, 'files' as connector, 'deal_registrations' as table_name, 4 as rows, 4 as previous_rows)
+from deployment.loads limit 1;
+
+create table deployment.load_changes as
+select 'crm' as source, 'opportunities' as table_name, 'opportunities' as entity, column_name,
+  timestamp '2026-04-01 06:00:00' as since, 100::bigint as compared_rows, 1::bigint as gone_rows, 99::bigint as filled_rows,
+  1::bigint as emptied_rows, 5::bigint as changed_rows, 1::bigint as scaled_rows, 1::bigint as jumped_rows
+from (values ('amount'), ('close_date'), ('stage')) as t (column_name);
 
 create table policy.policies as
 select 'acme' as policy, '2026-01' as version, 'weighted' as combine, 1 as window_quarters, false as window_complete,
@@ -115,6 +141,26 @@ create table identity.partner_links as
 select source, 'r' || n as source_id, source as kind, 'p' || n as partner_id
 from range(1, 12) as t (n) cross join (values ('crm'), ('prm')) as s (source)
 where source = 'prm' or n < 11;
+create table identity.partner_candidates as
+select 'crm' as source, 'r10' as source_id, 'prm' as other_source, 'r11' as other_source_id;
 create table policy.capacity as
 select 'acme' as policy, '2026-01' as version, 4 as partner_managers, 40.0 as hours_per_week, 12.0 as weeks,
   0.7 as utilisation;
+
+-- What is on record: the release of the quarter before, and none of the same quarter.
+create schema released;
+create table released.decisions as
+select 'acme' as policy, ladder, 'p' || n as partner_id, 0::integer as quarter_index, 'K' as state, 'r1' as release,
+  level, action
+from range(1, 5) as t (n)
+cross join (values ('segment', 'self_serve', 'entered'), ('tier', 'none', 'outside')) as l (ladder, level, action);
+create table released.compared as
+select compared_with, release, quarter, policy, version, partner_count::bigint as partner_count
+from (values
+  ('quarter_before', 'r1', '2026Q1', 'acme', '2026-01', 4), ('same_quarter', null, null, null, null, null)
+) as t (compared_with, release, quarter, policy, version, partner_count);
+create table released.scores as
+select 'quarter_before' as compared_with, 'acme' as policy, '2026-01' as version, 'p' || n as partner_id,
+  'P-' || n as partner_number, 25::decimal(18, 6) as total_score
+from range(1, 5) as t (n);
+insert into policy.guardrails values ('acme', '2026-01', 'tier', 'max_moves_share', null, 0.8);

@@ -15,5 +15,6 @@ facts as (
 {{ set_aside('business_plans', 'facts', [
     ('missing_id', "source_id is null", "'the row has no id'"),
     ('wrong_type', "failed_casts <> ''", "failed_casts"),
+    ('ends_before_it_starts', "period_end < period_start", "'ends on ' || cast(period_end as varchar) || ', before it starts'"),
     ('unknown_partner', "known_partner_id is null", "'points at partner ' || coalesce(partner_id, '(none)') || ', which is not there or was set aside'")
 ]) }}

@@ -15,5 +15,6 @@ facts as (
 {{ set_aside('leads', 'facts', [
     ('missing_id', "source_id is null", "'the row has no id'"),
     ('wrong_type', "failed_casts <> ''", "failed_casts"),
+    ('submitted_in_future', "submitted_at > extracted_at + interval '1' day", "'submitted at ' || cast(submitted_at as varchar) || ', after the export was taken'"),
     ('unknown_partner', "known_partner_id is null", "'points at partner ' || coalesce(partner_id, '(none)') || ', which is not there or was set aside'")
 ]) }}

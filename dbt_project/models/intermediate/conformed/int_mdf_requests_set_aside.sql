@@ -15,6 +15,8 @@ facts as (
 {{ set_aside('mdf_requests', 'facts', [
     ('missing_id', "source_id is null", "'the row has no id'"),
     ('wrong_type', "failed_casts <> ''", "failed_casts"),
+    ('negative_amount', "requested_amount < 0 or approved_amount < 0", "'asks for ' || coalesce(cast(requested_amount as varchar), '(nothing)') || ', approved are ' || coalesce(cast(approved_amount as varchar), '(nothing)')"),
+    ('ends_before_it_starts', "activity_end < activity_start", "'ends on ' || cast(activity_end as varchar) || ', before it starts'"),
     ('no_exchange_rate', "coalesce(requested_amount, approved_amount) is not null and rate is null", "'no rate for ' || settled_currency || ' on ' || cast(rate_date as varchar)"),
     ('unknown_partner', "known_partner_id is null", "'points at partner ' || coalesce(partner_id, '(none)') || ', which is not there or was set aside'")
 ]) }}

@@ -3,7 +3,8 @@
 {#-
   The registrable domain of every host that partner records name: the public suffix and one label more, so that
   `shop.acme.co.uk` and `acme.co.uk` meet and `acme.co.uk` and `other.co.uk` do not. A host that is itself a public
-  suffix, and a domain that many companies share, links nobody: null.
+  suffix, an address of digits, and a domain or host that many companies share, links nobody: null. Of a mail address in
+  place of a host the part behind the @ is meant.
 -#}
 with hosts as (
     select domain as host from {{ ref('int_accounts') }} where domain is not null and is_partner
@@ -13,7 +14,7 @@ with hosts as (
 
 tails as (
     {%- for count in range(1, 7) %}
-    select host, {{ count }} as labels, {{ last_labels('host', count) }} as tail from hosts
+    select host, {{ count }} as labels, {{ last_labels(after_at('host'), count) }} as tail from hosts
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 ),
@@ -41,6 +42,10 @@ registrable as (
 
 select
     r.host,
-    case when p.domain is null then r.domain end as domain
+    case
+        when p.domain is null and h.domain is null and translate({{ after_at('r.host') }}, '0123456789.', '') <> ''
+            then r.domain
+    end as domain
 from registrable as r
 left join {{ ref('public_domains') }} as p on r.domain = p.domain
+left join {{ ref('public_domains') }} as h on {{ after_at('r.host') }} = h.domain

@@ -1,0 +1,1 @@
+"""Alerts: what runs say becomes incidents, and incidents become messages, once."""

@@ -1,0 +1,418 @@
+"""One incident, one message: opened, counted, escalated, reminded of, closed; by events alone, on a real webhook."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from pipelines.alerts import close, journal, overheard, settle_execution, watching
+from pipelines.alerts.findings import keys_of, tidy
+from pipelines.errors import Busy, ConfigError, GateRefused, InputError
+from pipelines.events import emit
+from tests.alerts.conftest import (
+    Desk,
+    Webhook,
+    begun,
+    failed_expectation,
+    good_run,
+    judged,
+    landed,
+    released,
+    run_failed,
+)
+
+SHRUNK = InputError("source crm: Opportunity.csv: 10 rows, below 80% of the last load's 100: table kept, run stopped")
+TRUNCATED = run_failed(
+    source="crm", table="opportunity", trouble="truncated", message=SHRUNK.message, next_step="export it again"
+)
+
+
+def test_a_failure_that_repeats_is_told_once_and_its_recovery_once(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url))
+    for _ in range(3):
+        desk.run(TRUNCATED, fails=SHRUNK)
+    assert webhook.titles == ["[CRITICAL] acme: the run failed at extract: crm.opportunity is cut short or incomplete"]
+    message = webhook.got[0]["message"]
+    assert webhook.got[0]["type"] == "failure"
+    for part in (
+        "below 80% of the last load's 100",
+        "truncated:crm.opportunity",
+        "where: deployment acme, source crm, table opportunity, step extract",
+        "since: 2026-10-05 06:00 UTC",
+        "quarter: 2026Q3",
+        "owner: CRM team",
+        "kept back: nothing was released yet",
+        f"reproduce: segments run --rehearse --quarter 2026Q3 --config {desk.folder / 'segments.yml'}",
+        "next: export it again",
+        "incident: run_failed:extract/crm.opportunity",
+    ):
+        assert part in message, message
+    assert desk.book.open["truncated:crm.opportunity"].runs == 3
+    desk.at("2026-10-06T06:00:00Z")
+    desk.run(*good_run())
+    assert webhook.titles[1:] == [
+        "[RECOVERED] acme: the run failed at extract: crm.opportunity is cut short or incomplete"
+    ]
+    assert "since: 2026-10-05 06:00 UTC, seen by 3 runs" in webhook.got[1]["message"]
+    assert "recovered: 2026-10-06 06:00 UTC" in webhook.got[1]["message"]
+    assert webhook.got[1]["type"] == "success"
+    assert desk.book.open == {}
+    desk.run(*good_run())
+    assert len(webhook.got) == 2
+
+
+def test_a_run_that_stopped_early_closes_nothing_of_later_steps(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url))
+    desk.run(landed(), begun(), failed_expectation("amounts_are_likely"), judged(), released())
+    desk.run(run_failed(source="portal", message="source portal: down"), fails=InputError("source portal: down"))
+    assert "expectation_failed:opportunities/amounts_are_likely" in desk.book.open
+    assert not any(title.startswith("[RECOVERED]") for title in webhook.titles)
+    desk.run(*good_run())
+    assert desk.book.open == {}
+
+
+def test_a_source_that_was_not_read_keeps_its_incident(desk: Desk) -> None:
+    unread = ("source_unread", {"source": "crm", "message": "source crm: down: going on", "next_step": "look"})
+    desk.run(unread, landed("portal", "partners"), begun(), judged(), released())
+    assert set(desk.book.open) == {"source_down:crm"}
+    desk.run(landed("portal", "partners"), begun(), judged(), released())
+    assert set(desk.book.open) == {"source_down:crm"}
+    desk.run(landed(), begun(), judged(), released())
+    assert desk.book.open == {}
+
+
+def test_a_run_for_an_earlier_quarter_proves_nothing_about_a_later_one(desk: Desk) -> None:
+    desk.run(landed(), begun("2026Q3"), failed_expectation("amounts_are_likely"), judged())
+    desk.run(landed(), begun("2026Q2"), judged(), is_rehearsal=True)
+    assert len(desk.book.open) == 1
+    desk.run(landed(), begun("2026Q4"), judged(), is_rehearsal=True)
+    assert desk.book.open == {}
+
+
+def test_a_reproduction_of_a_past_state_is_no_news(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url))
+    desk.run(begun(), failed_expectation("x", refuses=True), judged("refuse"), is_look_back=True)
+    assert webhook.got == []
+    assert desk.book.every() == []
+
+
+def test_the_steps_of_a_reproduction_are_no_news_either(desk: Desk, webhook: Webhook) -> None:
+    settings = desk.configure(desk.target(webhook.url))
+    late = failed_expectation("amounts_are_likely")
+    desk.run(begun(), late, judged(), released())
+
+    def reproduced(execution: str, *, is_outside: bool = False) -> None:
+        with nullcontext() if is_outside else watching(settings, is_look_back=True):
+            for event, fields in (begun(), failed_expectation("x", refuses=True), judged()):
+                with overheard(settings, execution, is_look_back=is_outside):
+                    emit(event, event, **{name: value for name, value in fields.items() if name != "message"})
+
+    desk.monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    reproduced("run-1")
+    desk.monkeypatch.setenv("DAGSTER_HOME", str(desk.folder))
+    reproduced("run-2")
+    reproduced("run-3", is_outside=True)
+    assert list(desk.store.runs.iterdir()) == []
+    for execution in ("run-2", "run-3"):
+        settle_execution(settings, execution, failed="a daemon saw it end", is_rehearsal=False)
+    assert webhook.titles == ["[WARNING] acme: opportunities: 1 expectation failed"]
+    assert set(desk.book.open) == {"expectation_failed:opportunities/amounts_are_likely"}
+    desk.run(*good_run())
+    assert desk.book.open == {}, "a command after it is heard again"
+
+
+def test_an_address_with_letters_of_any_language_is_hidden_and_loses_nothing(desk: Desk) -> None:
+    said = [failed_expectation("late", sample=["id=1"])]
+    desk.run(begun(), *said, judged())
+    rows = ["id=1, owner_id=jörg@x.com", "ask\nx@müller.de", 'as {"mail": "k\\u00f6rb\\u00e9@x.de"}']
+    fields = {"about": {"jürgen@x.de": ({"ß@ö.de"}, 1.5, True, None, Path("é@x.fr"))}}
+    kept: list[str] = []
+    desk.monkeypatch.setattr(journal, "read", _kept(kept, journal.read))
+    desk.run(begun(), failed_expectation("late", message="for jörg@x.com", sample=rows, **fields), judged())
+    assert set(desk.book.open) == {"expectation_failed:opportunities/late"}
+    (text,) = kept
+    line = next(one for one in map(json.loads, text.splitlines()) if one["event"] == "expectation_failed")
+    assert line["message"] == "for (address hidden)"
+    assert line["fields"]["sample"] == [
+        "id=1, owner_id=(address hidden)", "ask\n(address hidden)", 'as {"mail": "(address hidden)"}',
+    ]  # fmt: skip
+    hidden = "(address hidden)"
+    assert line["fields"]["about"] == {hidden: [[hidden], 1.5, True, None, hidden]}
+    assert "j(" not in text
+    assert "ller.de" not in text
+
+
+def _kept(texts: list[str], read: Callable[[Path], list[journal.Line]]) -> Callable[[Path], list[journal.Line]]:
+    """A journal is read as ever, and a copy of it is kept for the test."""
+
+    def keep(path: Path) -> list[journal.Line]:
+        texts.append(path.read_text(encoding="utf-8"))
+        return read(path)
+
+    return keep
+
+
+def test_what_rises_is_told_again(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url))
+    unread = ("source_unread", {"source": "crm", "message": "source crm: down: going on"})
+    desk.run(unread, begun(), judged(), released())
+    desk.run(unread, begun(), judged(), released())
+    down = InputError("source crm: down")
+    desk.run(run_failed(source="crm", message="source crm: down"), fails=down)
+    desk.run(run_failed(source="crm", message="source crm: down"), fails=down)
+    assert webhook.titles == [
+        "[WARNING] acme: source crm could not be read",
+        "[CRITICAL] acme: the run failed at extract: source crm could not be read",
+    ]
+
+
+def test_a_rehearsal_warns_and_the_release_that_is_refused_escalates(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url, events=["release_refused"]))
+    refused = (landed(), begun(), failed_expectation("amounts_add_up", refuses=True), judged("refuse"))
+    desk.run(*refused, fails=GateRefused("refused"), is_rehearsal=True)
+    desk.run(*refused, fails=GateRefused("refused"))
+    desk.run(*refused, fails=GateRefused("refused"), is_rehearsal=True)
+    assert webhook.titles == [
+        "[WARNING] acme: release of 2026Q3 refused",
+        "[CRITICAL, was warning] acme: release of 2026Q3 refused",
+    ]
+    desk.run(landed(), begun(), judged(), is_rehearsal=True)
+    assert "release_refused" in desk.book.open, "a good rehearsal is no release"
+    desk.run(*good_run())
+    assert webhook.titles[-1] == "[RECOVERED] acme: release of 2026Q3 refused"
+
+
+def test_what_goes_on_is_told_again_after_remind_after_with_counts(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url, remind_after_hours=48))
+    late = failed_expectation("amounts_are_likely")
+    for day in ("05", "06", "07", "08"):
+        desk.at(f"2026-10-{day}T06:00:00Z")
+        desk.run(landed(), begun(), late, judged(), released())
+    assert webhook.titles == [
+        "[WARNING] acme: opportunities: 1 expectation failed",
+        "[WARNING, goes on] acme: opportunities: 1 expectation failed",
+    ]
+    assert "since: 2026-10-05 06:00 UTC, seen by 3 runs, last 2026-10-07 06:00 UTC" in webhook.got[1]["message"]
+
+
+def test_expectations_of_one_table_are_one_message_with_a_list(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url))
+    names = [f"rule_{number}" for number in range(8)]
+    accounts = failed_expectation("names_are_there", table="accounts")
+    desk.run(begun(), *(failed_expectation(name) for name in names), accounts, judged(), released())
+    assert sorted(webhook.titles) == [
+        "[WARNING] acme: accounts: 1 expectation failed",
+        "[WARNING] acme: opportunities: 8 expectations failed",
+    ]
+    message = next(one["message"] for one in webhook.got if "8 expectations" in one["title"])
+    assert "also:\n  - expectation_failed:opportunities/rule_1: " in message
+    assert "and 2 more: segments alerts list" in message
+    assert len(desk.book.open) == 9
+
+
+def test_a_refusal_is_one_message_with_its_causes_partners_and_keys(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url))
+    causes = [
+        failed_expectation(
+            "amounts_add_up", refuses=True, partners=[f"P-{n:03}" for n in range(12)], at_risk=["P-001", "P-002"],
+            sample=["id=006A1, partner_name=Acme Ltd, contact_email=(address hidden)"],
+        ),
+        failed_expectation("every_account_has_a_name", table="accounts", refuses=True),
+    ]  # fmt: skip
+    refused = (landed(), begun(), *causes, judged("refuse"), ("release_refused", {"candidate": "2026Q3-abc"}))
+    end = run_failed("release", kind="refused", message="candidate refused")
+    desk.run(*refused, end, fails=GateRefused("refused"))
+    desk.run(*refused, end, fails=GateRefused("refused"))
+    assert webhook.titles == ["[CRITICAL] acme: release of 2026Q3 refused over opportunities, accounts"]
+    message = webhook.got[0]["message"]
+    assert "  - expectation_failed:opportunities/amounts_add_up: " in message
+    assert "  - expectation_failed:accounts/every_account_has_a_name: " in message
+    assert "partners: 12 touched (P-000, P-001, P-002, P-003, P-004 ...); 2 whose level could differ" in message
+    assert "keys: id=006A1" in message
+    assert "Acme Ltd" not in message
+    assert "segments run --rehearse --quarter 2026Q3 --known-at 2026-10-05T06:00:01 --config" in message
+    third = failed_expectation("no_deal_twice", table="deals", refuses=True)
+    desk.run(*refused[:2], *causes, third, *refused[-2:], end, fails=GateRefused("refused"))
+    assert webhook.titles[1:] == ["[CRITICAL] acme: deals: 1 expectation failed"], "a cause that is new is told"
+
+
+def test_a_target_gets_the_kinds_and_severities_it_asks_for(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(
+        desk.target(webhook.url, events=["released"]),
+        desk.target(webhook.url, "duty", min_severity="critical"),
+    )
+    desk.run(landed(), begun(), failed_expectation("amounts_are_likely"), judged(), released(is_new=True))
+    desk.run(landed(), begun(), failed_expectation("amounts_are_likely"), judged(), released())
+    assert webhook.titles == ["[INFO] acme: release 2026Q3-abc is out"]
+    assert {one.kind for one in desk.book.every()} == {"released", "expectation_failed"}
+
+
+def test_the_keys_of_earlier_versions_mean_what_they_meant(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url, events=["run_failed", "release_refused", "released"]))
+    desk.run(begun(), failed_expectation("warned"), judged(), released(is_new=True))
+    desk.run(TRUNCATED, fails=SHRUNK)
+    assert webhook.titles == [
+        "[INFO] acme: release 2026Q3-abc is out",
+        "[CRITICAL] acme: the run failed at extract: crm.opportunity",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "key"),
+    [
+        (("table_missing", {"source": "crm", "table": "account"}), "truncated:crm.account"),
+        (("nothing_listed", {"source": "crm", "table": "account"}), "truncated:crm.account"),
+        (("drop_outdated", {"source": "crm", "table": "account"}), "stale:crm.account"),
+        (("table_not_readable", {"source": "crm", "table": "account"}), "schema_changed:crm.account"),
+        (("columns_changed", {"source": "crm", "table": "account", "gone": ["region"], "new": []}),
+         "schema_changed:crm.account"),
+        (failed_expectation("sources_were_read_after_the_quarter", "deployment.loads",
+                            sample=["source=crm, last_read=2026-06-01"]),
+         "stale:crm/sources_were_read_after_the_quarter"),
+        (failed_expectation("full_load_did_not_shrink", "deployment.loads",
+                            sample=["source=crm, table_name=account, rows=1, previous_rows=9"]),
+         "truncated:crm.account/full_load_did_not_shrink"),
+    ],
+)  # fmt: skip
+def test_every_kind_of_trouble_with_an_input_has_its_key(desk: Desk, said: tuple[str, dict], key: str) -> None:
+    desk.run(begun(), said, judged(), released())
+    assert set(desk.book.open) == {key}
+
+
+def test_what_is_wrong_with_loads_is_told_per_source_and_table_and_to_its_owner(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url))
+    sample = [
+        "source=crm, table_name=account, column_name=amount, scaled=9 of 10",
+        "source=portal, table_name=partners, column_name=amount, scaled=9 of 10",
+    ]
+    desk.run(begun(), failed_expectation("numbers_keep_their_unit", "deployment.load_changes", sample=sample), judged())
+    assert set(desk.book.open) == {
+        "expectation_failed:crm.account/numbers_keep_their_unit",
+        "expectation_failed:portal.partners/numbers_keep_their_unit",
+    }
+    owners = {one["title"].split(": ")[1]: one["message"] for one in webhook.got}
+    assert "owner: CRM team" in owners["crm.account"]
+    assert "owner: partner operations" in owners["portal.partners"]
+    assert "keys: source=crm, table_name=account, column_name=amount" in owners["crm.account"]
+
+
+def test_the_owner_of_rows_is_that_of_the_source_they_name(desk: Desk) -> None:
+    desk.run(
+        begun(), failed_expectation("late", sample=["source=crm, source_id=006A, close_date=2026-01-01"]), judged()
+    )
+    assert desk.book.open["expectation_failed:opportunities/late"].owner == "CRM team"
+
+
+def test_what_a_person_has_overruled_is_a_warning(desk: Desk) -> None:
+    overruled = failed_expectation("amounts_add_up", severity="critical", refuses=False)
+    desk.run(landed(), begun(), overruled, judged(), released())
+    assert {key: one.severity for key, one in desk.book.open.items()} == {
+        "expectation_failed:opportunities/amounts_add_up": "warning"
+    }
+
+
+def test_columns_that_are_gone_stay_an_incident_until_they_are_back_or_a_person_says_so(desk: Desk) -> None:
+    gone = ("columns_changed", {"source": "crm", "table": "account", "gone": ["region"], "new": []})
+    desk.run(gone, *good_run())
+    desk.run(*good_run())
+    assert set(desk.book.open) == {"schema_changed:crm.account"}
+    desk.run(("columns_changed", {"source": "crm", "table": "account", "gone": [], "new": ["region"]}), *good_run())
+    assert desk.book.open == {}
+
+
+def test_columns_that_go_one_after_the_other_come_back_one_by_one(desk: Desk) -> None:
+    def changed(*, gone: str = "", new: str = "") -> tuple[str, dict[str, object]]:
+        return "columns_changed", {"source": "crm", "table": "account", "gone": gone.split(), "new": new.split()}
+
+    def waits_for() -> list[str]:
+        return [name for one in desk.book.open.values() for name in one.columns]
+
+    desk.run(changed(gone="region"), changed(gone="size"), *good_run())
+    assert waits_for() == ["region", "size"]
+    desk.run(changed(gone="city"), *good_run())
+    assert waits_for() == ["region", "size", "city"]
+    desk.run(changed(new="city size"), *good_run())
+    assert waits_for() == ["region"]
+    desk.run(changed(new="region"), *good_run())
+    assert desk.book.open == {}
+
+
+def test_some_of_a_group_that_are_over_do_not_end_the_rest(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url), desk.target("file://./told.jsonl", "log"))
+    one, two, three = (failed_expectation(name) for name in ("first", "second", "third"))
+    desk.run(landed(), begun(), one, two, three, judged(), released())
+    desk.run(landed(), begun(), two, three, judged(), released())
+    desk.run(landed(), begun(), three, judged(), released())
+    desk.run(*good_run())
+    assert [(told["title"], told["type"]) for told in webhook.got] == [
+        ("[WARNING] acme: opportunities: 3 expectations failed", "warning"),
+        ("[1 of 3 over, 2 go on] acme: opportunities: 3 expectations failed", "info"),
+        ("[1 of 2 over, 1 goes on] acme: opportunities: 2 expectations failed", "info"),
+        ("[RECOVERED] acme: opportunities: 1 expectation failed", "success"),
+    ]
+    going_on = "going on: expectation_failed:opportunities/second; expectation_failed:opportunities/third"
+    assert going_on in webhook.got[1]["message"]
+    threads = {json.loads(line)["thread"] for line in (desk.folder / "told.jsonl").read_text().splitlines()}
+    assert len(threads) == 1
+
+
+def test_a_person_closes_with_name_and_reason(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url))
+    desk.run(("columns_changed", {"source": "crm", "table": "account", "gone": ["region"], "new": []}), *good_run())
+    for by, why in (("", "gone for good"), ("jo", " "), ("jo@example.org", "gone for good")):
+        with pytest.raises(ConfigError, match="nothing was closed"):
+            close(desk.settings, "schema_changed:crm.account", by=by, why=why)
+    with pytest.raises(ConfigError, match=r"open: schema_changed:crm\.account"):
+        close(desk.settings, "schema_changed:crm", by="jo", why="gone for good")
+    close(desk.settings, "schema_changed:crm.account", by="jo", why="gone for good")
+    assert desk.book.open == {}
+    assert webhook.titles[-1] == "[RECOVERED] acme: crm.account has changed its columns"
+    assert "by jo: gone for good" in webhook.got[-1]["message"]
+
+
+def test_a_mistyped_option_and_a_stop_at_the_keyboard_are_no_incidents(desk: Desk) -> None:
+    desk.run(fails=ConfigError("--accept-shrunk x: no such table; nothing was run"))
+    with pytest.raises(KeyboardInterrupt):
+        _interrupted(desk)
+    assert desk.book.every() == []
+    assert list(desk.store.runs.glob("*")) == []
+
+
+def _interrupted(desk: Desk) -> None:
+    from pipelines.alerts import watching
+
+    with watching(desk.settings):
+        raise KeyboardInterrupt
+
+
+def test_a_run_that_waits_in_vain_warns_and_one_that_cannot_begin_is_critical(desk: Desk) -> None:
+    desk.run(run_failed("extract", kind="busy", message="another run has held it"), fails=Busy("another run"))
+    desk.run(fails=ConfigError("policies/x.yml: not YAML"))
+    assert {key: one.severity for key, one in desk.book.open.items()} == {
+        "run_failed:extract": "warning",
+        "run_failed:start": "critical",
+    }
+    desk.run(*good_run())
+    assert desk.book.open == {}
+
+
+def test_only_keys_of_a_sample_are_told() -> None:
+    sample = ["source=crm, id=003, name=Smith, John, phone_number=555, close_date=2026-01-01, contact_id=7, owner_id=8"]
+    assert keys_of(sample) == ["source=crm, id=003, close_date=2026-01-01"]
+    said = tidy("people are missing: full_name=Smith, John, id=7; owner jo.doe@example.org (found: 3 rows)")
+    assert "Smith" not in said
+    assert "John" not in said
+    assert "jo.doe" not in said
+    assert "id=7" in said
+    assert "(found: 3 rows)" in said
+
+
+def test_a_release_on_a_persons_word_ends_the_refusal_and_proves_nothing_else(desk: Desk) -> None:
+    desk.run(landed(), begun(), failed_expectation("x", refuses=True), judged("refuse"), fails=GateRefused("refused"))
+    desk.run(run_failed("shape", kind="build"), fails=Busy("stands for any failure"))
+    desk.run(released(is_new=True), quarter="2026Q3")
+    assert set(desk.book.open) == {"expectation_failed:opportunities/x", "run_failed:shape"}
