@@ -95,7 +95,7 @@ def _send_all(
         for message in messages:
             send(settings, target, message)
             with store.changing() as book:
-                book.was_told(message.ids, target.name, now())
+                book.was_told(message.ids, target.name, now(), message.thread)
             one.sent, one.left = one.sent + 1, one.left - 1
         if not messages and not os.environ.get(target.url_env):
             one.reason = _unset(target)

@@ -84,6 +84,8 @@ class Told(BaseModel):
 
     at: datetime
     severity: Severity
+    threads: list[str] = Field(default_factory=list)
+    """Of the messages in which it was told: a service that joins messages has one trouble for each."""
 
 
 class Incident(Finding):
@@ -196,14 +198,15 @@ class Book(BaseModel):
         waiting = [one for one in self.closed[:-_CLOSED_KEPT] if one.due]
         self.closed = waiting + self.closed[-_CLOSED_KEPT:]
 
-    def was_told(self, ids: Sequence[str], target: str, at: datetime) -> None:
-        """A target has taken the message about these incidents."""
+    def was_told(self, ids: Sequence[str], target: str, at: datetime, thread: str = "") -> None:
+        """A target has taken the message about these incidents, of that thread."""
         for incident in self.every():
             if incident.id in ids and target in incident.due:
                 del incident.due[target]
                 told = incident.told.get(target)
                 worst = max(incident.severity, told.severity if told else "info", key=RANK.__getitem__)
-                incident.told[target] = Told(at=at, severity=worst)
+                threads = [*(told.threads if told else []), *([thread] if thread else [])]
+                incident.told[target] = Told(at=at, severity=worst, threads=list(dict.fromkeys(threads)))
 
     def note_settled(self, runs: Sequence[str]) -> None:
         """Remember that these runs are settled."""

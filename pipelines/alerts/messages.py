@@ -38,10 +38,15 @@ def messages_for(target: str, book: Book, deployment: str) -> list[Message]:
     due = [one for one in book.every() if target in one.due]
     # Whoever joins messages has one trouble for all of a group: it is over when the last of them is.
     open_here = [one for one in book.open.values() if target in one.told or target in one.due]
-    heads = {(one.key, one.due[target] == "recovered") for one in due}
+    heads = {(one.key, one.due[target] == "recovered"): thread_of(one, deployment) for one in due}
 
     def is_told_with_another(one: Incident) -> bool:
-        return bool(one.part_of) and (one.part_of, one.due[target] == "recovered") in heads
+        is_over = one.due[target] == "recovered"
+        if not one.part_of or (one.part_of, is_over) not in heads:
+            return False
+        # What was told by itself before is over by itself: a pager would keep that trouble open for ever.
+        told = one.told.get(target)
+        return not is_over or told is None or set(told.threads) <= {heads[one.part_of, is_over]}
 
     made = []
     taken: set[str] = set()
@@ -70,6 +75,11 @@ def group_of(one: Incident) -> str:
     if one.kind in ("released", "run_failed", "alert_sink_down"):
         return one.key
     return f"{one.kind}:{one.place}" if one.place else one.kind
+
+
+def thread_of(one: Incident, deployment: str) -> str:
+    """Names the trouble that messages about an incident and its group are about."""
+    return hashlib.sha256(f"{deployment} {group_of(one)}".encode()).hexdigest()[:32]
 
 
 def test_message(deployment: str, target: str) -> Message:
@@ -140,7 +150,7 @@ def _message(
         tone,
         verb,
         tuple(one.id for one in everyone),
-        hashlib.sha256(f"{deployment} {group_of(head)}".encode()).hexdigest()[:32],
+        thread_of(head, deployment),
     )
 
 

@@ -360,6 +360,22 @@ def test_some_of_a_group_that_are_over_do_not_end_the_rest(desk: Desk, webhook: 
     assert len(threads) == 1
 
 
+def test_every_trouble_that_a_pager_has_open_is_ended(desk: Desk) -> None:
+    """A cause that was told by itself before it led to a refusal is a trouble of its own there."""
+    desk.configure(desk.target("file://./told.jsonl", "log"))
+    doubtful = failed_expectation("amounts_add_up")
+    desk.run(landed(), begun(), doubtful, judged(), released())
+    refused = (failed_expectation("amounts_add_up", severity="critical", refuses=True), judged("refuse"))
+    desk.run(landed(), begun(), *refused, fails=GateRefused("refused"))
+    desk.run(*good_run())
+    lines = [json.loads(line) for line in (desk.folder / "told.jsonl").read_text().splitlines()]
+    open_threads: set[str] = set()
+    for line in lines:
+        (open_threads.discard if line["type"] == "success" else open_threads.add)(line["thread"])
+    assert open_threads == set(), [(line["title"], line["thread"][:6]) for line in lines]
+    assert desk.book.open == {}
+
+
 def test_a_person_closes_with_name_and_reason(desk: Desk, webhook: Webhook) -> None:
     desk.configure(desk.target(webhook.url))
     desk.run(("columns_changed", {"source": "crm", "table": "account", "gone": ["region"], "new": []}), *good_run())
