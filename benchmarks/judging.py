@@ -40,6 +40,7 @@ SMALL_FILES = ROOT / "tests" / "gate" / "seeds"
 SMALL_ENTITIES = ("accounts", "deal_registrations", "meetings", "opportunities", "opportunity_partners")
 SMALL_PARAMETERS: dict[str, Any] = {
     "quarter": "2026Q2",
+    "quarter_start": date(2026, 4, 1),
     "quarter_end": date(2026, 6, 30),
     "as_of": date(2026, 6, 30),
     "known_at": datetime(2026, 7, 1, 6),
@@ -154,7 +155,10 @@ def _asked_of(warehouse: Path) -> tuple[list[str], dict[str, Any]]:
 
     with duckdb.connect(str(warehouse), read_only=True) as con:
         offered = con.execute("select distinct entity from deployment.capabilities order by all").fetchall()
-        told = con.execute("select quarter, quarter_end, known_at, policy, version from deployment.run_context")
+        told = con.execute(
+            "select quarter, cast(date_trunc('month', quarter_end) - interval 2 month as date) as quarter_start, "
+            "quarter_end, known_at, policy, version from deployment.run_context"
+        )
         parameters = dict(zip([column for column, *_ in told.description or ()], told.fetchall()[0], strict=True))
     return [entity for (entity,) in offered], {**parameters, "as_of": parameters["quarter_end"]}
 

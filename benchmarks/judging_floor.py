@@ -121,7 +121,7 @@ _LEAST = (
     "count({what}) filter (where months_ago between 9 and 11), "
     "count({what}) filter (where months_ago between 12 and 14))"
 )
-_QUARTER = "close_date <= {quarter_end} and close_date > {quarter_end} - interval 3 month"
+_QUARTER = "close_date between {quarter_start} and {quarter_end}"
 
 
 def _of_quarters(value: str, unit: str = "") -> dict[str, str]:

@@ -29,6 +29,7 @@ class Parameter:
 
 PARAMETERS: dict[str, Parameter] = {
     "quarter": Parameter("the fiscal quarter being released, as text: 2026Q3"),
+    "quarter_start": Parameter("its first day"),
     "quarter_end": Parameter("its last day"),
     "as_of": Parameter("the day the run speaks for"),
     "known_at": Parameter("time of the newest load the run could see; none = no limit"),

@@ -251,6 +251,7 @@ def parameters_of(run: Run, candidate: Candidate) -> dict[str, object]:
     """What a gate asks of this run with: the values of `parameters.PARAMETERS`."""
     return {
         "quarter": run.quarter.label,
+        "quarter_start": run.quarter.first_day,
         "quarter_end": run.quarter.last_day,
         "as_of": run.quarter.last_day,
         "known_at": candidate.known_at,

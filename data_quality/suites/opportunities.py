@@ -93,7 +93,7 @@ SUITE = suite(
                 select {quarter} as quarter, count(*) as opportunity_count, max(close_date) as last_close_date
                 from conformed.opportunities
                 having count(*) filter (where is_won and not is_deleted and close_date <= {quarter_end}
-                  and close_date > {quarter_end} - interval 3 month) = 0
+                  and close_date >= {quarter_start}) = 0
                   and exists (select 1 from deployment.capabilities where entity = 'opportunities')
             """),
         ),
@@ -105,7 +105,7 @@ SUITE = suite(
                   select *, sum(reporting_amount) over () as quarter_amount, count(*) over () as deal_count
                   from conformed.opportunities
                   where is_won and not is_deleted and not is_test and close_date <= {quarter_end}
-                    and close_date > {quarter_end} - interval 3 month)
+                    and close_date >= {quarter_start})
                 where deal_count >= 10 and reporting_amount > quarter_amount / 2
             """),
         ),

@@ -21,6 +21,7 @@ SEEDS = Path(__file__).parent / "seeds"
 
 PARAMETERS: dict[str, Any] = {
     "quarter": "2026Q2",
+    "quarter_start": date(2026, 4, 1),
     "quarter_end": date(2026, 6, 30),
     "as_of": date(2026, 6, 30),
     "known_at": datetime(2026, 7, 1, 6),
