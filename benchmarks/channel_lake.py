@@ -197,7 +197,7 @@ def _replicator(template: Path, partners: int) -> Iterator[duckdb.DuckDBPyConnec
             create macro platform_id(id, replica) as printf('%04x', replica) || substr(id, 5);
             create macro own_domain(domain, replica) as replace(domain, '.example', '-' || replica || '.example');
             create macro company_name(name, replica) as
-                case when list_contains({pseudo}, name) then name else name || ' ' || replica end;
+                case when list_contains({pseudo}, name) then name else 'R' || replica || ' ' || name end;
             create macro another_hour(moment, draw) as left(moment, 11)
                 || printf('%02d:%02d:%02d.000Z', draw % 24, draw // 24 % 60, draw // 1440 % 60);
             -- As many times as `wanted` says on average: its whole part, and once more for the share that is left.

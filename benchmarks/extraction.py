@@ -175,7 +175,7 @@ def vendor(rows: int, page: int) -> Iterator[str]:
             assert process.stdout is not None
             yield process.stdout.readline().strip()
         finally:
-            process.terminate()
+            process.kill()  # it holds nothing that wants closing, and a signal that is asked for may be ignored
 
 
 # -- the ways to read --------------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ def write_templates(folder: Path, world: World, moment: datetime, before: Path |
             steps = list(dict.fromkeys(stage for stage in stages if stage))
             for place, stage in enumerate(steps):
                 earlier = steps[place - 1] if place else ""
-                at = (began + timedelta(days=40 * place)).isoformat()
+                at = (began + timedelta(hours=place)).isoformat()
                 table.writerow([f"{number}-{place}", key, earlier, stage, amount, at])
     with (folder / "program_memberships.csv").open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
