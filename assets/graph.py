@@ -51,6 +51,14 @@ WRITER_POOL = "warehouse_writer"
 REHEARSAL = "daily_rehearsal"
 # A release starts from the decisions on record, so quarters are made one after the other, oldest first.
 QUARTER_BY_QUARTER = dg.BackfillPolicy.multi_run(1)
+# What a run reads back from releases: the tables of the schema `released` in the warehouse.
+_ON_RECORD = {
+    "decisions": "What earlier releases decided, which is never rewritten.",
+    "compared": "The releases on record that the results are compared with.",
+    "scores": "The totals of those releases.",
+    "identities": "Which records were which partner in the release before.",
+    "former_changes": "Merges and splits that earlier releases recorded.",
+}
 
 
 @dataclass
@@ -270,26 +278,13 @@ def _definition(
         ]
         + [
             dg.AssetSpec(
-                address("released", "decisions"),
+                address("released", table),
                 deps=raw,
                 group_name="define",
-                description="What earlier releases decided, which is never rewritten.",
+                description=description,
                 kinds={"parquet", "duckdb"},
-            ),
-            dg.AssetSpec(
-                address("released", "compared"),
-                deps=raw,
-                group_name="define",
-                description="The releases on record that the results are compared with.",
-                kinds={"parquet", "duckdb"},
-            ),
-            dg.AssetSpec(
-                address("released", "scores"),
-                deps=raw,
-                group_name="define",
-                description="The totals of those releases.",
-                kinds={"parquet", "duckdb"},
-            ),
+            )
+            for table, description in _ON_RECORD.items()
         ],
         partitions_def=partitions,
         backfill_policy=QUARTER_BY_QUARTER,
@@ -301,7 +296,7 @@ def _definition(
             journal.of(context.run.run_id).run = run
             _tell_moment(run, lay_inputs(run))
             rows = row_counts(run.places)
-        for schema, table in [*keys, *(("released", name) for name in ("decisions", "compared", "scores"))]:
+        for schema, table in [*keys, *(("released", name) for name in _ON_RECORD)]:
             yield dg.MaterializeResult(
                 asset_key=address(schema, table), metadata={"dagster/row_count": rows.get((schema, table), 0)}
             )

@@ -52,6 +52,10 @@ _INPUTS: dict[str, dict[str, str]] = {
     "deployment.pseudo_partners": {"value": "varchar"},
     "deployment.crosswalk": {"source": "varchar", "source_id": "varchar", "partner_number": "varchar"},
     "deployment.public_suffixes": {"suffix": "varchar", "kind": "varchar"},
+    "released.identities": {
+        "source": "varchar", "source_id": "varchar", "partner_id": "varchar", "partner_number": "varchar",
+        "known_since": "date",
+    },
 }  # fmt: skip
 _SEEDS = ("countries", "legal_forms", "name_words", "public_domains")
 _LAST_MODEL = "int_partner_candidates"
@@ -366,12 +370,13 @@ def identity_of(
     *,
     kinds: Mapping[str, str] | None = None,
     crosswalk: Sequence[tuple[str, str, str]] = (),
+    released: Sequence[Mapping[str, Any]] = (),
     cache_folder: Path | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """A scratch database with the tables of identity over these records; the caller closes it.
 
     `kinds` says what kind of system each source is, in the order in which they are believed; default: by their names.
-    `crosswalk` has source, source_id and partner_number.
+    `crosswalk` has source, source_id and partner_number; `released` rows of `released.identities`: who was who before.
 
     Raises:
         BuildError: dbt does not compile the models.
@@ -397,6 +402,7 @@ def identity_of(
         {"source": source, "source_id": source_id, "partner_number": number} for source, source_id, number in crosswalk
     ]
     rows["deployment.public_suffixes"] = public_suffixes()
+    rows["released.identities"] = [dict(row) for row in released]
     for address, columns in _INPUTS.items():
         schema, _, table = address.partition(".")
         write_rows(con, schema, table, columns, rows[address])

@@ -18,6 +18,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,28 @@ RELEASED_TABLES: dict[str, tuple[str, ...]] = {
     "investment_plan": ("partner_number", "partner_id"),
     "identity_candidates": ("source", "source_id", "other_source", "other_source_id"),
     "identity_review": ("source", "source_id", "reason"),
+    "partner_identities": ("source", "source_id"),
+    "identity_changes": ("changed_on", "source", "source_id", "from_partner_id", "to_partner_id"),
     "segment_movement": ("quarter", "policy", "version", "ladder", "from_level", "to_level", "action"),
 }
+# What a run reads back of who was who: as the schema `released` calls it, and the released tables it comes from.
+_IDENTITIES: dict[str, dict[str, str]] = {
+    "identities": {
+        **dict.fromkeys(("source", "source_id", "partner_id", "partner_number"), "varchar"),
+        "known_since": "date",
+    },
+    "former_changes": {
+        "changed_on": "date",
+        **dict.fromkeys(
+            (
+                *("change", "source", "source_id", "record_name", "from_partner_id", "from_partner_number"),
+                *("to_partner_id", "to_partner_number", "rule", "detail", "quarter", "policy", "version"),
+            ),
+            "varchar",
+        ),
+    },
+}
+_READ_BACK = {"identities": "partner_identities", "former_changes": "identity_changes"}
 _FILE, _FACTS, _MANIFEST, _NEWEST = "segments.duckdb", "candidate.json", "manifest.json", "newest"
 # How many candidates stay on disk: the one at hand and some refused ones to look into. The newest refused one of each
 # quarter stays besides, as a person may still approve it.
@@ -557,6 +578,30 @@ def recorded_scores(con: duckdb.DuckDBPyConnection, places: Places, quarter: Qua
                 "insert into released.scores select ?, policy, version, partner_id, partner_number, total_score "
                 f"from read_parquet({literal(file)})",
                 [name],
+            )
+
+
+def recorded_identities(con: duckdb.DuckDBPyConnection, places: Places, known_at: datetime | None) -> None:
+    """Write `released.identities` and `released.former_changes`: which records were which partner, and since when.
+
+    One row per source record, and one per record and change, of the newest release of the chain that knew no more than
+    `known_at` (None: of the current one). A replay of an earlier moment so finds the ids of that moment.
+    """
+    for table, columns in _IDENTITIES.items():
+        write_rows(con, "released", table, columns, [])
+    links = [
+        link
+        for link in history(places)
+        if known_at is None or datetime.fromisoformat(link["known_at"]).replace(tzinfo=UTC) <= known_at
+    ]
+    if not links:
+        return
+    folder = places.released / "releases" / links[-1]["quarter"] / links[-1]["release"]
+    for table, columns in _IDENTITIES.items():
+        file = folder / f"{_READ_BACK[table]}.parquet"
+        if file.exists():  # releases before 0.5.0 have none: their ids follow from the records
+            con.execute(
+                f"insert into released.{table} select {', '.join(columns)} from read_parquet({literal(file)})"
             )
 
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.clock import now
-from pipelines.connector import Instance, instances
+from pipelines.connector import Connector, Instance, instances
 from pipelines.errors import BuildError
 from pipelines.events import emit
 from pipelines.fiscal import Quarter
@@ -32,12 +33,13 @@ from pipelines.load_changes import load_changes
 from pipelines.policy import TABLES as POLICY_TABLES
 from pipelines.policy import Policy, in_force, read_exceptions, read_policies, rows_of
 from pipelines.policy.rows import Row as PolicyRow
-from pipelines.release import current, recorded_decisions, recorded_scores
+from pipelines.release import current, recorded_decisions, recorded_identities, recorded_scores
 from pipelines.settings import Settings
 from pipelines.warehouse import DEPLOYMENT, POLICY, Places, connect, literal, quoted, write_rows
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 _CATALOGUE = PROJECT / "seeds" / "metric_catalogue.csv"
+_RAW_TABLE = re.compile(r"source\('raw_\w+', *'(\w+)'\)")
 
 
 # The tables of the schema `deployment`, as `lay_inputs` writes them.
@@ -51,6 +53,7 @@ DEPLOYMENT_TABLES = (
     "source_options",
     "partner_account_types",
     "capabilities",
+    "entity_tables",
     "crosswalk",
     "public_suffixes",
     "roster_kinds",
@@ -148,6 +151,7 @@ def lay_inputs(run: Run) -> list[Load]:
             write_rows(con, DEPLOYMENT, table, columns, rows)
         recorded_decisions(con, places, spine[:-1])
         recorded_scores(con, places, run.quarter)
+        recorded_identities(con, places, run.known_at)
         write_rows(con, DEPLOYMENT, "load_changes", CHANGE_COLUMNS, _changes_since_release(run))
         con.execute("checkpoint")
     return used
@@ -279,6 +283,15 @@ def _deployment_rows(
             {"source": "varchar", "entity": "varchar"},
             [{"source": x.name, "entity": e} for x in run.sources for e in sorted(_known_entities(x, used))],
         ),
+        "entity_tables": (
+            {"source": "varchar", "table_name": "varchar", "entity": "varchar"},
+            [
+                {"source": x.name, "table_name": table.name, "entity": entity}
+                for x in run.sources
+                for table in x.connector.tables
+                for entity in fed_by(x.connector, table.name)
+            ],
+        ),
         "crosswalk": (
             {"source": "varchar", "source_id": "varchar", "partner_number": "varchar"},
             read_crosswalk(settings, [x.name for x in run.sources]),
@@ -297,6 +310,24 @@ def _known_entities(instance: Instance, used: list[Load]) -> set[str]:
         return offered
     there = {load.table for load in used if load.source == instance.name}
     return {entity for entity in offered if connector.entity_tables.get(entity, entity) in there}
+
+
+def fed_by(connector: Connector, table: str) -> list[str]:
+    """The conformed entities that rest on a raw table, in the order of their names.
+
+    Those it makes known; of a table that makes none known (tasks beside events, the stages of pipelines), those whose
+    staging reads it.
+    """
+    tables = connector.entity_tables
+    own = [entity for entity in connector.entities if tables.get(entity, entity) == table]
+    return sorted(own or [entity for entity, model in connector.entities.items() if table in _read_by(model)])
+
+
+@cache
+def _read_by(model: str) -> frozenset[str]:
+    """The raw tables that a staging model names in its own text."""
+    texts = (path.read_text(encoding="utf-8") for path in (PROJECT / "models" / "staging").glob(f"*/{model}.sql"))
+    return frozenset(table for text in texts for table in _RAW_TABLE.findall(text))
 
 
 def _icp_rows(settings: Settings) -> dict[str, tuple[dict[str, str], list[dict[str, Any]]]]:

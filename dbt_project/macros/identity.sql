@@ -4,6 +4,19 @@ lpad(cast({{ records }}.source_order as varchar), 6, '0') || '/' || {{ records }
 {%- endmacro -%}
 
 {#-
+  The order of two records of a pair and among pairs: CRM, portal, mapping platform, then by name. Which system the
+  deployment names first says nothing about a pair, so the same pairs are shown whatever that order is.
+-#}
+{%- macro pair_place(records) -%}
+case {{ records }}.kind when 'crm' then '1/' when 'prm' then '2/' else '3/' end || {{ records }}.source || '/' || {{ records }}.source_id
+{%- endmacro -%}
+
+{#- The id of a partner that is first known by a record. -#}
+{%- macro first_id(record, more='') -%}
+'p_' || substr(md5({{ record }}.source || '/' || {{ record }}.source_id{{ " || '" ~ more ~ "'" if more }}), 1, 16)
+{%- endmacro -%}
+
+{#-
   An account id as a key. Salesforce writes one id with 15 or 18 characters, the last three being a checksum, and
   portals copy either.
 -#}
@@ -61,20 +74,53 @@ regexp_extract({{ host }}, '([^.]+[.]){{ '{' }}{{ count - 1 }}{{ '}' }}[^.]+$', 
 trim({{ replaced_all(ns.text, ' +', ' ') }})
 {%- endmacro -%}
 
+{#- Words without those that initials leave out as often as not. -#}
+{%- macro without_small_words(words) -%}
+{%- set ns = namespace(text="' ' || replace(" ~ words ~ ", ' ', '  ') || ' '") -%}
+{%- for word in [
+    'of', 'the', 'for', 'in', 'fur', 'fuer', 'der', 'die', 'das', 'des', 'von', 'zur', 'de', 'del', 'la', 'le', 'les', 'los',
+    'du', 'da', 'do', 'dos', 'di', 'della', 'van', 'voor', 'y', 'e', 'i', 'en'
+] -%}
+    {%- set ns.text = "replace(" ~ ns.text ~ ", ' " ~ word ~ " ', ' ')" -%}
+{%- endfor -%}
+trim({{ replaced_all(ns.text, ' +', ' ') }})
+{%- endmacro -%}
+
+{#- A text without its letter at a place; with place 0 all of it. -#}
+{%- macro without_letter(word, place) -%}
+{%- if place == 0 -%}
+{{ word }}
+{%- else -%}
+substr({{ word }}, 1, {{ place - 1 }}) || substr({{ word }}, {{ place + 1 }})
+{%- endif -%}
+{%- endmacro -%}
+
+{#- The letters of a sound key that are no vowels, the first seven. -#}
+{%- macro consonants_of(key) -%}substr(translate({{ key }}, 'aeiou', ''), 1, 7){%- endmacro -%}
+
 {#- Words of names that are mostly written short, all in one way. -#}
 {%- macro one_spelling(words) -%}
 {%- set ns = namespace(text="' ' || replace(" ~ words ~ ", ' ', '  ') || ' '") -%}
 {%- for short, long in [
     ('intl', 'international'), ('technology', 'tech'), ('technologies', 'tech'), ('mgmt', 'management'),
     ('mgt', 'management'), ('bros', 'brothers'), ('svcs', 'services'), ('svc', 'service'), ('mfg', 'manufacturing'),
-    ('sys', 'systems'), ('dist', 'distribution'), ('saint', 'st'), ('mount', 'mt'), ('ctr', 'center'),
+    ('sys', 'systems'), ('dist', 'distribution'), ('saint', 'st'), ('mount', 'mt'), ('mountain', 'mt'), ('ctr', 'center'),
     ('centre', 'center'), ('grp', 'group'), ('assoc', 'associates'), ('assocs', 'associates'), ('engg', 'engineering'),
     ('govt', 'government'), ('univ', 'university'), ('natl', 'national'), ('comm', 'communications'),
-    ('communication', 'communications'), ('telecommunications', 'telecom'), ('gebr', 'gebruder'), ('ges', 'gesellschaft')
+    ('communication', 'communications'), ('comms', 'communications'), ('telecommunications', 'telecom'),
+    ('gebr', 'gebruder'), ('ges', 'gesellschaft'), ('dept', 'department'), ('inst', 'institute'),
+    ('mktg', 'marketing'), ('hnos', 'hermanos'), ('fdn', 'foundation'), ('two', '2'), ('three', '3'), ('four', '4'),
+    ('five', '5'), ('six', '6'), ('seven', '7'), ('eight', '8'), ('nine', '9'), ('ten', '10'), ('zwei', '2'), ('drei', '3'),
+    ('vier', '4'), ('trois', '3'), ('quatre', '4'), ('tres', '3'), ('cuatro', '4')
 ] -%}
     {%- set ns.text = "replace(" ~ ns.text ~ ", ' " ~ short ~ " ', ' " ~ long ~ " ')" -%}
 {%- endfor -%}
 trim({{ replaced_all(ns.text, ' +', ' ') }})
+{%- endmacro -%}
+
+{#- Longer words come after shorter ones and after those that are `behind`; of one length, in the order of the alphabet. -#}
+{%- macro by_length(word, behind) -%}
+case when {{ behind }} then '000' else lpad(cast(length({{ word }}) as varchar), 3, '0') end || {{ word }}
 {%- endmacro -%}
 
 {#- The word at a place of a text of words; empty where it has fewer. -#}
@@ -114,15 +160,48 @@ regexp_extract({{ column }}, '^[*]*([^-–—|:*_]+)( [-–—|]+ |: |[*]+ ?|_)'
 {%- macro remark_words(column) -%}trim({{ replaced_all(plain_words(column), '[0-9]+', '') }}){%- endmacro -%}
 
 {#-
+  A text in small letters as it was before it was read in the wrong encoding: UTF-8 taken for Latin-1 or Windows-1252, and
+  entities of HTML. Few names need it, and those that do not are not taken apart.
+-#}
+{%- macro repaired(text) -%}
+{%- set ns = namespace(text=text) -%}
+{%- for letters, letter in [
+    ('ã¼', 'ü'), ('ã¶', 'ö'), ('ã¤', 'ä'), ('ãÿ', 'ß'), ('ã©', 'é'), ('ã¨', 'è'), ('ãª', 'ê'), ('ã«', 'ë'), ('ã¡', 'á'),
+    ('ã¢', 'â'), ('ã£', 'ã'), ('ã§', 'ç'), ('ã®', 'î'), ('ã¯', 'ï'), ('ã±', 'ñ'), ('ã³', 'ó'), ('ã²', 'ò'), ('ã´', 'ô'),
+    ('ãµ', 'õ'), ('ã¸', 'ø'), ('ã¹', 'ù'), ('ãº', 'ú'), ('ã»', 'û'), ('ã½', 'ý'), ('ã¥', 'å'), ('ã¦', 'æ'), ('ã–', 'ö'),
+    ('ãœ', 'ü'), ('ã„', 'ä'), ('ã‰', 'é'), ('ã…', 'å'), ('ã˜', 'ø'), ('ã‡', 'ç'), ('ã“', 'ó'), ('ã†', 'æ'), ('ã‘', 'ñ'),
+    ('ãš', 'ú'), ('ã\u00a0', 'à'), ('ã\u00ad', 'í'), ('ã\u0081', 'á'), ('ã\u0096', 'ö'), ('ã\u009c', 'ü'),
+    ('ã\u0084', 'ä'), ('ã\u0089', 'é'), ('ã\u009f', 'ß'), ('å›', 'ś'), ('å‚', 'ł'), ('å¼', 'ż'), ('åº', 'ź'), ('å‘', 'ő'),
+    ('å±', 'ű'), ('å¡', 'š'), ('å¾', 'ž'), ('å™', 'ř'), ('åÿ', 'ş'), ('å„', 'ń'), ('å“', 'œ'), ('ä…', 'ą'), ('ä‡', 'ć'),
+    ('ä\u008d', 'č'), ('ä™', 'ę'), ('ä›', 'ě'), ('äÿ', 'ğ'), ('ä±', 'ı'), ('ä«', 'ī'), ('â€™', '’'), ('â€“', '–'),
+    ('â€œ', ' '), ('â€', ' '), ('â\u00a0', ' '), ('&amp;', '&'), ('&auml;', 'ä'), ('&ouml;', 'ö'), ('&uuml;', 'ü'),
+    ('&szlig;', 'ß'), ('&eacute;', 'é'), ('&egrave;', 'è'), ('&ecirc;', 'ê'), ('&agrave;', 'à'), ('&aacute;', 'á'),
+    ('&iacute;', 'í'), ('&oacute;', 'ó'), ('&uacute;', 'ú'), ('&ntilde;', 'ñ'), ('&ccedil;', 'ç'), ('&ocirc;', 'ô'),
+    ('&oslash;', 'ø'), ('&aring;', 'å'), ('&aelig;', 'æ'), ('&atilde;', 'ã'), ('&nbsp;', ' '), ('&quot;', ' '),
+    ('&apos;', ''), ('&rsquo;', ''), ('&ndash;', '-'), ('&#228;', 'ä'), ('&#246;', 'ö'), ('&#252;', 'ü'), ('&#223;', 'ß'),
+    ('&#233;', 'é'), ('&#232;', 'è'), ('&#241;', 'ñ'), ('&#231;', 'ç'), ('&#38;', '&'), ('&#038;', '&'), ('&#39;', ''),
+    ('&#039;', ''), ('&#8217;', '')
+] -%}
+    {%- set ns.text = "replace(" ~ ns.text ~ ", '" ~ letters ~ "', '" ~ letter ~ "')" -%}
+{%- endfor -%}
+case
+    when {{ text }} like '%ã%' or {{ text }} like '%å%' or {{ text }} like '%ä%' or {{ text }} like '%â%'
+        or {{ text }} like '%&%;%'
+        then {{ ns.text }}
+    else {{ text }}
+end
+{%- endmacro -%}
+
+{#-
   Small letters, one kind of brackets, and the words for a second name that are others in the middle of a name: they
   count in brackets, behind a dash or comma, or with their dot or slash. In Right Now Ltd nobody has a second name.
 -#}
 {%- macro as_written(name) -%}
 {#- -- portable: patterns, no list and no division -#}
-{%- set text = "translate(replace(lower(trim(" ~ name ~ ")), '&amp;', '&'), '[]{}<>（）', '()()()()')" -%}
+{%- set text = "translate(" ~ repaired("lower(trim(" ~ name ~ "))") ~ ", '[]{}<>（）＆?�', '()()()()&')" -%}
 {#- -- portable: patterns, no list and no division -#}
-{%- set text = replaced_all(text, '[(](ex|olim|now|antes|gia|già|eks|vorm)[-. ]+', '(formerly ') -%}
-{%- set text = replaced_all(text, '( [-–—]+|,) ?vorm[. ]+| vorm[.] ?', ' formerly ') -%}
+{%- set text = replaced_all(text, '[(](ex|olim|now|antes|antigua|gia|già|eks|vorm|fd|f[.]d|prev|tidl|ent|dříve|dawn|бывш|прежде)[-. ]+', '(formerly ') -%}
+{%- set text = replaced_all(text, '( [-–—]+|,) ?(vorm|antes|anciennement)[. ]+| vorm[.] ?', ' formerly ') -%}
 {#- -- portable: patterns, no list and no division -#}
 {%- set text = replaced_all(text, '[(](via|c[/ ]o)[. ]+', '(care of ') -%}
 {%- set text = replaced_all(text, '( [-–—]+|,) ?c[/ ]o | c/ ?o ', ' care of ') -%}
@@ -143,14 +222,26 @@ regexp_extract({{ words }}, '^(.*[^ ]) ({{ second_name_words() }}|care of) ([^ ]
 regexp_extract({{ words }}, '^(.*[^ ]) ({{ second_name_words() }}) ([^ ].*)$', 3)
 {%- endmacro -%}
 {%- macro second_name_words() -%}
-formerly known as|formerly|previously known as|previously|fka|f k a|dba|d b a|doing business as|trading as|trades as|aka|a k a|also known as|nka|now known as|ehemals|ehem|vormals|fruher|frueher|anciennement|handelnd als|nom commercial|tidigare|tidligere|voorheen|dawniej
+formerly known as|formerly|previously known as|previously|fka|f k a|dba|d b a|doing business as|trading as|trades as|aka|a k a|also known as|nka|now known as|ehemals|ehem|vormals|fruher|frueher|anciennement|handelnd als|nom commercial|tidigare|tidligere|voorheen|dawniej|precedentemente|anteriormente|aiemmin|entinen|korabban|drive znamy jako|eski adiyla|ranee|renamed from
 {%- endmacro -%}
 
-{#-
-  Words run together into a key: two spellings of one name give one. An umlaut written out and one written bare meet.
--#}
-{%- macro name_key(words) -%}
-replace(replace(replace(replace({{ words }}, ' ', ''), 'ae', 'a'), 'oe', 'o'), 'ue', 'u')
+{#- Words run together into a key. -#}
+{%- macro name_key(words) -%}replace({{ words }}, ' ', ''){%- endmacro -%}
+
+{#- A key in which an umlaut written out and one written bare meet, and Bauer meets Baur: for suggestions. -#}
+{%- macro folded_key(words) -%}
+replace(replace(replace({{ name_key(words) }}, 'ae', 'a'), 'oe', 'o'), 'ue', 'u')
+{%- endmacro -%}
+
+{#- Umlauts and the like written out: ue for the u with two dots, whether they stand on it or behind it. -#}
+{%- macro written_out(text) -%}
+{%- set ns = namespace(text=text) -%}
+{%- for letter, letters in [
+    ('ä', 'ae'), ('ö', 'oe'), ('ü', 'ue'), ('a\u0308', 'ae'), ('o\u0308', 'oe'), ('u\u0308', 'ue'), ('ø', 'oe'), ('å', 'aa'), ('a\u030a', 'aa')
+] -%}
+    {%- set ns.text = "replace(" ~ ns.text ~ ", '" ~ letter ~ "', '" ~ letters ~ "')" -%}
+{%- endfor -%}
+{{ ns.text }}
 {%- endmacro -%}
 
 {#- A key made coarser, so that transliterations by different books meet: for suggestions, never for a link. -#}

@@ -12,9 +12,13 @@ from pipelines.identity_evaluation import evaluate_pairs, read_pairs
 from tests.conftest import segments
 
 LABELLED = Path(__file__).parent / "labelled"
-# The aim is a precision of 0.98 and a recall of 0.95. Of `heldout.csv` only the totals were looked at, never a pair.
-# There the rules come to 1.000 and 0.920: the recall is short of the aim, and the floor says so.
-FLOORS = {"pairs.csv": (0.98, 0.95), "heldout.csv": (0.98, 0.91)}
+# The aim is a precision of 0.98 and a recall of 0.95, on each list. What was looked at of which: labelled/README.md.
+FLOORS = {
+    "pairs.csv": (0.98, 0.95),
+    "heldout.csv": (0.98, 0.95),
+    "varied.csv": (0.98, 0.95),
+    "varied_heldout.csv": (0.98, 0.95),
+}
 
 
 @pytest.mark.parametrize("file", FLOORS)

@@ -57,6 +57,35 @@ ROSTER = [
     # One name on two domains that share its word; on two that are one but for the ending.
     Record("crm", "merc", "Mercurius Systems", "mercurius-plumbing.example", "US"),
     Record("prm", "merc", "Mercurius Systems", "mercurius-it.example", "US"),
+    # One domain that is called like neither: a house that both sit in; the house and a tenant. A service company.
+    Record("crm", "bunting", "Buntingstein", "technikpark-west.example", "DE"),
+    Record("prm", "bunting", "Seeadler", "technikpark-west.example", "DE"),
+    Record("crm", "godwit", "Godwit Tech Park", "godwitpark.example", "GB"),
+    Record("prm", "godwit", "Quayside Robotics", "godwitpark.example", "GB"),
+    Record("crm", "snipe", "Snipefield", "snipefield.example", "GB"),
+    Record("prm", "snipe", "Snipefield Services", "snipefield.example", "GB"),
+    # Domains that differ in a hyphen and the ending.
+    Record("crm", "whimbrel", "Whimbrel Lake", "whimbrel-lake.example", "US"),
+    Record("prm", "whimbrel", "Whimbrel Lake", "whimbrellake.test", "US"),
+    # An umlaut written out, one left bare; two names of which one looks like the other with an umlaut written out.
+    Record("crm", "muller", "Müllerhof", None, "DE"),
+    Record("prm", "muller", "Muellerhof", None, "DE"),
+    Record("crm", "bolkow", "Bölkow Technik", None, "DE"),
+    Record("prm", "bolkow", "Bolkow Technik", None, "DE"),
+    Record("crm", "bauer", "Bauer Netzwerke", None, "DE"),
+    Record("prm", "bauer", "Baur Netzwerke", None, "DE"),
+    # A new name that says the old one, on a new domain; the company beside its association.
+    Record("crm", "ouzel", "Ouzelby", "ouzelby.example", "IS"),
+    Record("prm", "ouzel", "Lumenvik (formerly Ouzelby)", "lumenvik.example", "IS"),
+    Record("crm", "quail", "Wachtelheim e.V.", None, "DE"),
+    Record("prm", "quail", "Wachtelheim GmbH", None, "DE"),
+    # A word cut short, letters lost, another order of letters at the beginning.
+    Record("crm", "crake", "Corncrake Telecomunicaciones", None, "CO"),
+    Record("prm", "crake", "Corncrake Telec.", None, "CO"),
+    Record("crm", "hoopoe", "Hoopoe & Hobby Consulting", None, "GB"),
+    Record("prm", "hoopoe", "H & H Consulting", None, "GB"),
+    Record("crm", "shrike", "Shrikeholm Instruments", None, "FI"),
+    Record("prm", "shrike", "Srhikeholm Instruments", None, "FI"),
     Record("crm", "smew", "Smewhurst", "smewhurst.example", "GB"),
     Record("prm", "smew", "Smewhurst", "smewhurst.test", "GB"),
     # Domains that nobody has: a placeholder and an address of digits.
@@ -80,6 +109,9 @@ LINKED = {
     ("crm/swift", "account_mapping/swift"): "domain",
     ("crm/knot", "prm/knot"): "crm_account_id",
     ("crm/smew", "prm/smew"): "name_and_country",
+    ("crm/muller", "prm/muller"): "name_and_country",
+    ("crm/bolkow", "prm/bolkow"): "name_and_country",
+    ("crm/ouzel", "prm/ouzel"): "name_and_country",
 }
 QUEUED = [
     ("crm/tern", "prm/tern"),
@@ -99,6 +131,15 @@ QUEUED = [
     ("crm/dove", "prm/dove"),
     ("crm/egg", "prm/egg"),
     ("crm/merc", "prm/merc"),
+    ("crm/bunting", "prm/bunting"),
+    ("crm/godwit", "prm/godwit"),
+    ("crm/snipe", "prm/snipe"),
+    ("crm/whimbrel", "prm/whimbrel"),
+    ("crm/bauer", "prm/bauer"),
+    ("crm/quail", "prm/quail"),
+    ("crm/crake", "prm/crake"),
+    ("crm/hoopoe", "prm/hoopoe"),
+    ("crm/shrike", "prm/shrike"),
 ]
 APART = [("crm/dodo", "prm/dodo"), ("crm/auk", "prm/auk"), ("crm/crane", "prm/crane"), ("crm/ibis", "prm/ibis")]
 

@@ -41,6 +41,7 @@ def registrable(text: str | None) -> str | None:
 # --- names ----------------------------------------------------------------------------------------------------------
 
 _LETTERS = str.maketrans({"ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "đ": "d", "'": "", "’": "", ".": ""})
+_WRITTEN_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
 _AND = {"and", "und", "et", "och", "og"}
 _SECOND = re.compile(r"^(.+) (?:formerly|dba|trading as) (.+)$")
 
@@ -58,8 +59,10 @@ def words(text: str) -> tuple[str, ...]:
 
 _FORMS = {(row["position"], words(row["form"])): row["class"] for row in seed("legal_forms") if words(row["form"])}
 _COUNTRIES = {words(row["name"]): row["country"] for row in seed("countries") if words(row["name"])}
-_COMMON = {row["words"] for row in seed("name_words") if row["kind"] == "common"}
-_REMARKS = {words(row["words"]) for row in seed("name_words") if row["kind"] != "common"}
+_UNITS = {row["words"] for row in seed("name_words") if row["kind"] == "unit"}
+_HOUSES = {row["words"] for row in seed("name_words") if row["kind"] == "house"}
+_COMMON = {row["words"] for row in seed("name_words") if row["kind"] == "common"} | _UNITS
+_REMARKS = {words(row["words"]) for row in seed("name_words") if row["kind"] not in ("common", "unit", "house")}
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,11 @@ class Name:
 
     words: tuple[str, ...]
     form: str | None
+    is_second: bool = False
 
     @property
     def key(self) -> str:
-        return re.sub("(ae|oe|ue)", lambda found: found[0][0], "".join(self.words))
+        return "".join(self.words)
 
     @property
     def telling(self) -> frozenset[str]:
@@ -81,16 +85,22 @@ class Name:
 
 @cache
 def names_of(text: str) -> tuple[Name, ...]:
-    """What a company is called: its name, and the second one that it states."""
+    """What a company is called: its name, and the second one that it states; umlauts bare, and written out."""
+    spelled = text.lower().translate(_WRITTEN_OUT)
+    return _names_of(text) + (_names_of(spelled) if spelled != text.lower() else ())
+
+
+def _names_of(text: str) -> tuple[Name, ...]:
     bracket = re.search(r"\(([^()]*)\)", text)
     if bracket and words(bracket[1]) in _REMARKS:
         text = text.replace(bracket[0], " ")
     stated = " ".join(words(text))
     second = _SECOND.match(stated)
-    return tuple(_without_forms(tuple(part.split())) for part in (second.groups() if second else (stated,)) if part)
+    parts = second.groups() if second else (stated,)
+    return tuple(_without_forms(tuple(part.split()), is_second=place > 0) for place, part in enumerate(parts) if part)
 
 
-def _without_forms(name: tuple[str, ...]) -> Name:
+def _without_forms(name: tuple[str, ...], *, is_second: bool = False) -> Name:
     form = None
     for position in ("trailing", "trailing", "trailing", "leading"):
         for count in range(min(5, len(name) - 1), 0, -1):
@@ -99,7 +109,7 @@ def _without_forms(name: tuple[str, ...]) -> Name:
                 found = _FORMS[position, end]
                 form, name = (found if form in (None, "company") else form), rest
                 break
-    return Name(name, None if form in ("company", "association") else form)
+    return Name(name, None if form == "company" else form, is_second)
 
 
 def relation(one: Iterable[Name], other: Iterable[Name]) -> str:
@@ -113,7 +123,8 @@ def relation(one: Iterable[Name], other: Iterable[Name]) -> str:
             if a.key == b.key:
                 return "same"
             less, more = sorted((set(a.words), set(b.words)), key=len)
-            if a.telling == b.telling and less <= more:
+            units = _UNITS & set(a.words), _UNITS & set(b.words)
+            if a.telling == b.telling and less <= more and units[0] == units[1]:
                 best = "close"
             elif a.telling & b.telling and best == "other":
                 best = "related"
@@ -196,6 +207,22 @@ class Partner:
         found: str | None = self.first(lambda record: record.looked_after_by, "prm")
         found = found or self.first(lambda record: record.looked_after_by, "crm")
         return found and found.partition("@")[0]  # no released table holds an address
+
+
+def _is_at_home(record: PartnerRecord) -> bool:
+    """Whether the domain is called like the company: by its beginning, by a word of it or by its initials."""
+    called = _without_forms(words((record.domain or "").split(".")[0])).words
+    label = "".join(called)
+    if any(_HOUSES & set(name.words) for name in record.names):
+        return False  # a house that has tenants
+    for name in record.names:
+        shared = min(len(name.key), len(label), 5)
+        initials = "".join(word[0] for word in name.words)
+        if (shared >= 3 and name.key[:shared] == label[:shared]) or initials in (label, *called[:1]):
+            return True
+        if any(len(word) >= 4 and word in label for word in name.telling):
+            return True
+    return False
 
 
 def _followed(to: dict[Record, Link], key: Record) -> Record:
@@ -308,7 +335,7 @@ class Identity:
                 continue
             is_known = a.country is not None and b.country is not None
             names = relation(a.names, b.names)
-            is_renamed = names == "other" and is_known
+            is_renamed = names == "other" and is_known and (_is_at_home(a) or _is_at_home(b))
             if not (is_known and a.country != b.country) and (names in ("same", "close") or is_renamed):
                 found.add(frozenset((roots[a.key], roots[b.key])))
         return found
@@ -327,7 +354,7 @@ class Identity:
                         one.key == other.key
                         and is_told
                         and not forms_differ
-                        and self._domains_agree(a, b)
+                        and (self._domains_agree(a, b) or self._is_stated(one.key, a, b))
                         and self._means_one(one.key, a.country, roots)
                     ):
                         found.add(frozenset((roots[a.key], roots[b.key])))
@@ -342,8 +369,11 @@ class Identity:
     def _domains_agree(self, a: PartnerRecord, b: PartnerRecord) -> bool:
         if a.domain is None or b.domain is None or a.domain == b.domain:
             return True
-        here, there = (_without_forms(words(domain.split(".")[0])).key for domain in (a.domain, b.domain))
-        return here == there
+        return a.domain.split(".")[0] == b.domain.split(".")[0]
+
+    def _is_stated(self, key: str, a: PartnerRecord, b: PartnerRecord) -> bool:
+        """Whether one of the two has the name in common as a second one only: it says why the domains differ."""
+        return any(all(name.is_second for name in record.names if name.key == key) for record in (a, b))
 
     def _means_one(self, key: str, country: str, roots: dict[Record, Record]) -> bool:
         meant: dict[str, set[Record]] = defaultdict(set)

@@ -200,6 +200,41 @@ where reason = 'one_system_only' and source = 'prm' and source_id = 'r11';
 insert into identity_review by name select * from identity_review where reason = 'looks_odd';
 update identity_review set partner_id = 'p99' where partner_id = 'p11';
 
+-- partner_identities
+delete from partner_identities where partner_id = 'p2';
+insert into partner_identities by name select * from partner_identities where source = 'crm' and source_id = 'r3';
+insert into partner_identities by name
+select * replace (null as source) from partner_identities where source = 'prm' and source_id = 'r1';
+insert into partner_identities by name
+select * replace (null as source_id) from partner_identities where source = 'prm' and source_id = 'r1';
+insert into partner_identities by name
+select * replace ('r77' as source_id, null as partner_id) from partner_identities where source = 'prm' and source_id = 'r1';
+insert into partner_identities by name
+select * replace ('r78' as source_id, null as known_since, 'guess' as rule, 'a@b' as record_name)
+from partner_identities where source = 'prm' and source_id = 'r1';
+
+-- identity_changes
+delete from identity_changes where source_id = 'r4';
+insert into identity_changes by name
+select * replace (date '2026-07-01' as changed_on, 'r5' as source_id, 'domain' as rule) from identity_changes;
+insert into identity_changes by name
+select * replace ('split' as change, 'r6' as source_id) from identity_changes where source_id = 'r5';
+insert into identity_changes by name
+select * replace (null as changed_on) from identity_changes where source_id = 'r5';
+insert into identity_changes by name
+select * replace (null as source) from identity_changes where source_id = 'r6';
+insert into identity_changes by name
+select * replace (null as source_id) from identity_changes where source_id = 'r6' and source is not null;
+insert into identity_changes by name
+select * replace (null as from_partner_id) from identity_changes where source_id = 'r6' and source is not null;
+insert into identity_changes by name
+select * replace (null as to_partner_id) from identity_changes
+where source_id = 'r6' and source is not null and from_partner_id is not null;
+insert into identity_changes by name
+select * replace ('r7' as source_id, to_partner_id as from_partner_id, 'odd' as change, 'a@b' as record_name)
+from identity_changes where source_id = 'r3';
+insert into identity_changes by name select * from identity_changes where source_id = 'r7';
+delete from identity_changes where source_id = 'r3';
 
 -- breakers: partners moved without a reason or with a wrong one, partners who lost their score, and a crowd at the top
 update partner_level_history set reasons = null

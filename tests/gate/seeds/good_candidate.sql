@@ -136,6 +136,21 @@ select 'crm' as source, 'r10' as source_id, 'p10' as partner_id, 'P-10' as partn
   'the names are the same, a country is unknown' as detail, 'Elm, domain elm.example' as evidence,
   'Elm GmbH, domain elm.example' as other_evidence, 'segments identity link crm/r10 prm/r11' as settled_by,
   '2026Q2' as quarter, 'acme' as policy, '2026-01' as version;
+create table partner_identities as
+select source, 'r' || n as source_id, source as kind, 'p' || n as partner_id, 'P-' || n as partner_number,
+  'Partner ' || n as record_name, 'own' as rule, true as is_on_roster, date '2026-04-01' as known_since,
+  '2026Q2' as quarter, 'acme' as policy, '2026-01' as version
+from range(1, 12) as t (n) cross join (values ('crm'), ('prm')) as s (source)
+where source = 'prm' or n < 11;
+create table identity_changes as
+select changed_on, 'merged' as change, 'prm' as source, source_id, 'Dogwood' as record_name, from_partner_id,
+  'P-' || substr(from_partner_id, 2) as from_partner_number, to_partner_id,
+  'P-' || substr(to_partner_id, 2) as to_partner_number, rule, 'goes on as another' as detail, quarter,
+  'acme' as policy, '2026-01' as version
+from (values
+  (date '2026-04-01', 'r4', 'p44', 'p4', 'domain', '2026Q1'),
+  (date '2026-07-01', 'r3', 'p33', 'p3', 'crosswalk', '2026Q2')
+) as t (changed_on, source_id, from_partner_id, to_partner_id, rule, quarter);
 create table identity_review as
 select 'prm' as source, 'r11' as source_id, 'prm' as kind, 'p11' as partner_id, 'P-11' as partner_number,
   'Elm' as partner_name, 'elm.example' as domain, 'DE' as country, true as is_on_roster, 'one_system_only' as reason,

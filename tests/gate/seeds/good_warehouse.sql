@@ -163,4 +163,14 @@ create table released.scores as
 select 'quarter_before' as compared_with, 'acme' as policy, '2026-01' as version, 'p' || n as partner_id,
   'P-' || n as partner_number, 25::decimal(18, 6) as total_score
 from range(1, 5) as t (n);
+-- The portal's third record was a partner of its own until somebody said whose it is.
+create table released.identities as
+select source, source_id, case when source = 'prm' and source_id = 'r3' then 'p33' else partner_id end as partner_id,
+  'P-' || partner_id as partner_number, date '2026-04-01' as known_since
+from identity.partner_links;
+create table released.former_changes as
+select date '2026-04-01' as changed_on, 'merged' as change, 'prm' as source, 'r4' as source_id,
+  'Dogwood' as record_name, 'p44' as from_partner_id, 'P-44' as from_partner_number, 'p4' as to_partner_id,
+  'P-4' as to_partner_number, 'domain' as rule, 'P-44 goes on as P-4' as detail, '2026Q1' as quarter,
+  'acme' as policy, '2026-01' as version;
 insert into policy.guardrails values ('acme', '2026-01', 'tier', 'max_moves_share', null, 0.8);

@@ -7,7 +7,7 @@
 -#}
 with links as (
     select
-        l.*, {{ record_order('l') }} as place,
+        l.*, {{ pair_place('l') }} as place,
         l.rule = 'crosswalk' and l.source = l.key_source and l.source_id = l.key_source_id as is_sealed
     from {{ ref('int_partner_links') }} as l
 ),

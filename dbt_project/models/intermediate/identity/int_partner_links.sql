@@ -7,7 +7,8 @@
   3. domain: the same registrable domain, if it stands for one partner in every system and nothing speaks against it.
   4. name_and_country: the same name in the same country, if it stands for one partner in every system.
   Otherwise the record is a partner of its own. A partner is named by its first record (CRM before portal before mapping
-  platform), and its id follows from that record's key alone: a new name, number or region keeps it.
+  platform). The id of a partner nobody knew before follows from that record's key alone; an id that was released once
+  stays with its records, whatever joins or leaves them.
   Two records of one system are never linked by domain or name: whoever keeps two means two, until a crosswalk says
   else. What would bring two such records together links nobody, so the order of systems decides nothing but the id.
 -#}
@@ -103,7 +104,8 @@ shared_domains as (
     ) as several
 ),
 
--- Another name at one domain in one country is a new name; one that only adds to the other is, as a rule, a subsidiary.
+-- Another name at one domain in one country is a new name, where the domain is called like one of the two: else it is
+-- some house that many share. A name that only adds to the other is, as a rule, a subsidiary.
 domain_edges as (
     select distinct p.here, p.there
     from pairs as p
@@ -111,7 +113,7 @@ domain_edges as (
     where p.domain_relation = 'same' and s.web_domain is null and p.country_relation <> 'differs'
         and (
             p.name_relation in ('same', 'close')
-            or (p.name_relation = 'other' and p.country_relation = 'same')
+            or (p.name_relation = 'other' and p.country_relation = 'same' and p.is_own_domain)
         )
 ),
 
@@ -178,7 +180,9 @@ name_edges as (
         on p.other_source = m.source and p.other_source_id = m.source_id
             and n.name_key = m.name_key and n.country_code = m.country_code
     where p.name_relation = 'same' and p.country_relation = 'same' and not p.forms_differ
-        and p.domain_relation in ('same', 'alike', 'unknown') and (p.domain_relation = 'same' or not p.is_generic)
+        -- Who says what it was called before has another domain for that.
+        and (p.domain_relation in ('same', 'alike', 'unknown') or p.is_stated)
+        and (p.domain_relation = 'same' or not p.is_generic)
         and a.domain_place <> b.domain_place
 ),
 
@@ -213,12 +217,50 @@ settled as (
         coalesce(n.root, j.domain_place) as key_place
     from joined as j
     left join by_name as n on j.domain_place = n.place
+),
+
+known as (
+    select
+        s.key_place, g.partner_id, min(g.known_since) as known_since, count(*) as record_count,
+        max(case when g.partner_id = {{ first_id('g') }} then 1 else 0 end) as has_first_record
+    from settled as s
+    inner join {{ ref('stg_released__identities') }} as g on s.source = g.source and s.source_id = g.source_id
+    group by s.key_place, g.partner_id
+),
+
+-- Where a partner was split, its id stays with the record it was given for, else with the most of its records.
+claimed as (
+    select
+        *,
+        row_number() over (
+            partition by partner_id order by has_first_record desc, record_count desc, key_place
+        ) as claim
+    from known
+),
+
+-- Where partners were merged the oldest id stays; of those of one day, the one of the record that names the partner.
+kept as (
+    select
+        c.key_place, c.partner_id,
+        row_number() over (
+            partition by c.key_place
+            order by c.known_since, case when c.partner_id = {{ first_id('k') }} then 0 else 1 end, c.partner_id
+        ) as place
+    from claimed as c
+    inner join records as k on c.key_place = k.place
+    where c.claim = 1
 )
 
 select
     s.source, s.source_id, s.kind, s.source_order, s.web_domain, s.rule,
     k.source as key_source,
     k.source_id as key_source_id,
-    'p_' || substr(md5(k.source || '/' || k.source_id), 1, 16) as partner_id
+    -- An id that went on without the record it was given for is not given again.
+    coalesce(
+        i.partner_id,
+        case when t.partner_id is null then {{ first_id('k') }} else {{ first_id('k', ' again') }} end
+    ) as partner_id
 from settled as s
 inner join records as k on s.key_place = k.place
+left join kept as i on s.key_place = i.key_place and i.place = 1
+left join kept as t on t.partner_id = {{ first_id('k') }} and t.place = 1

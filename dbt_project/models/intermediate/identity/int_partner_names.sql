@@ -3,8 +3,9 @@
 {#-
   What the names of partner records come to once legal forms, marks, punctuation and the remarks that people write into
   names are gone, so that they can be compared. A name has up to four variants: itself, the second name it states
-  (`formerly`, `trading as`), itself without a country at its end, and what the web domain is called. The country is the
-  record's own, else one that the name states.
+  (`formerly`, `trading as`), itself without a country at its end, and what the web domain is called. One with an umlaut
+  has them twice, with the umlaut bare (u) and written out (ue): either spelling meets it, and the two do not meet each
+  other, as Bauer and Baur are two. The country is the record's own, else one that the name states.
 -#}
 with records as (
     select
@@ -34,9 +35,15 @@ remarks as (
 ),
 
 forms as (
-    select {{ plain_words('form') }} as form, position, min(class) as class
-    from {{ ref('legal_forms') }}
-    group by 1, 2
+    select form, position, min(class) as class
+    from (
+        select {{ plain_words('form') }} as form, position, class from {{ ref('legal_forms') }}
+        union all
+        select {{ plain_words(written_out('lower(form)')) }} as form, position, class
+        from {{ ref('legal_forms') }}
+        where lower(form) <> {{ written_out('lower(form)') }}
+    ) as spelled
+    group by form, position
 ),
 
 marked as (
@@ -122,25 +129,37 @@ remarked as (
     group by w.source, w.source_id
 ),
 
+spelled as (
+    select source, source_id, 'name' as variant, 'second' as second_variant, words from worded
+    union all
+    select
+        source, source_id, 'name written out' as variant, 'second written out' as second_variant,
+        {{ plain_words(written_out('kept')) }} as words
+    from explained
+    where kept <> {{ written_out('kept') }}
+),
+
 plain as (
     select
-        w.source, w.source_id, w.web_domain,
+        s.source, s.source_id, s.variant, s.second_variant,
         case
-            when r.end_words is null then w.words
-            else trim(substr(w.words, 1, length(w.words) - length(r.end_words)))
+            when r.end_words is null then s.words
+            else trim(substr(s.words, 1, length(s.words) - length(r.end_words)))
         end as words
-    from worded as w
-    left join remarked as r on w.source = r.source and w.source_id = r.source_id
+    from spelled as s
+    left join remarked as r on s.source = r.source and s.source_id = r.source_id
 ),
 
 whole as (
     select
-        source, source_id, 'name' as variant, cast(null as varchar) as class,
+        source, source_id, variant, cast(null as varchar) as class,
         coalesce(nullif({{ before_second_name('words') }}, ''), words) as words
     from plain
     where words <> ''
     union all
-    select source, source_id, 'second' as variant, cast(null as varchar) as class, {{ second_name_of('words') }} as words
+    select
+        source, source_id, second_variant as variant, cast(null as varchar) as class,
+        {{ second_name_of('words') }} as words
     from plain
     where {{ second_name_of('words') }} <> ''
     union all
@@ -164,20 +183,20 @@ ends as (
     {%- for count in range(1, 4) %}
     select source, source_id, variant, class, words, {{ last_words('words', count) }} as end_words
     from bare
-    where variant = 'name'
+    where variant like 'name%'
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 ),
 
 ending as (
     select
-        e.source, e.source_id,
+        e.source, e.source_id, e.variant,
         max(p.country) as country,
         max(e.class) as class,
         max_by(trim(substr(e.words, 1, length(e.words) - length(e.end_words))), length(e.end_words)) as words
     from ends as e
     inner join places as p on e.end_words = p.words and p.letters > 3 and e.end_words <> ''
-    group by e.source, e.source_id
+    group by e.source, e.source_id, e.variant
 ),
 
 written_countries as (
@@ -190,13 +209,15 @@ known as (
     select w.source, w.source_id, coalesce(p.country, w.stated_country, e.country) as country_code
     from worded as w
     left join written_countries as p on w.country = p.written
-    left join ending as e on w.source = e.source and w.source_id = e.source_id
+    left join ending as e on w.source = e.source and w.source_id = e.source_id and e.variant = 'name'
 ),
 
 variants as (
-    select source, source_id, variant, {{ one_spelling('words') }} as words, class from bare
+    select source, source_id, variant, words as spelled, {{ one_spelling('words') }} as words, class from bare
     union all
-    select e.source, e.source_id, 'place' as variant, {{ one_spelling('e.words') }} as words, e.class
+    select
+        e.source, e.source_id, replace(e.variant, 'name', 'place') as variant, e.words as spelled,
+        {{ one_spelling('e.words') }} as words, e.class
     from ending as e
     inner join known as k on e.source = k.source and e.source_id = k.source_id and e.country = k.country_code
 )
@@ -206,8 +227,10 @@ select
     v.source_id,
     v.variant,
     v.words,
-    {{ name_key('v.words') }} as name_key,
-    case when v.class not in ('company', 'association') then v.class end as legal_class,
+    -- A domain is what it is: one that says `sys` is not the one that says `systems`.
+    {{ name_key("case when v.variant = 'domain' then v.spelled else v.words end") }} as name_key,
+    {{ folded_key('v.words') }} as folded_key,
+    case when v.class <> 'company' then v.class end as legal_class,
     k.country_code
 from variants as v
 left join known as k on v.source = k.source and v.source_id = k.source_id

@@ -1,0 +1,55 @@
+"""partner_identities: what must be true of partner_identities."""
+
+from data_quality.promise import critical, never_null, no_rows, one_of, suite
+
+SUITE = suite(
+    "partner_identities",
+    place="candidate",
+    description="One row per source record that speaks of a partner. The next run reads back who was who.",
+    key=["source", "source_id"],
+    floor="every_record_is_listed",
+    promises=[
+        critical(
+            "every_record_is_listed",
+            "records of partners are not listed with their partner: {sample}",
+            no_rows("""
+                select links.source, links.source_id, links.partner_id from identity.partner_links as links
+                where not exists (
+                  select 1 from candidate.partner_identities as listed
+                  where listed.source = links.source and listed.source_id = links.source_id
+                    and listed.partner_id = links.partner_id)
+            """),
+        ),
+        critical("source_is_there", "rows have no source", never_null("source")),
+        critical("source_id_is_there", "rows have no id", never_null("source_id")),
+        critical("partner_is_there", "records belong to nobody", never_null("partner_id")),
+        critical("day_is_there", "records have no day since when they belong there", never_null("known_since")),
+        critical(
+            "record_stands_once",
+            "records stand more than once: {sample}",
+            no_rows("""
+                select source, source_id, count(*) as row_count from {judged}
+                group by source, source_id having count(*) > 1
+            """),
+        ),
+        critical(
+            "rule_is_known",
+            "records are linked by a rule nobody has explained: {observed}",
+            one_of("rule", "crosswalk", "crm_account_id", "domain", "name_and_country", "own"),
+        ),
+        critical(
+            "partner_has_a_record",
+            "partners are released that no record speaks of: {sample}",
+            no_rows("""
+                select released.partner_number, released.partner_id from candidate.partner_segments as released
+                where not exists (
+                  select 1 from {judged} as listed where listed.partner_id = released.partner_id)
+            """),
+        ),
+        critical(
+            "no_mail_address",
+            "rows hold an @; no address of a person may leave the house: {sample}",
+            no_rows("select partner_id from {judged} where {row_holds_at}"),
+        ),
+    ],
+)
