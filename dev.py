@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""One word for each thing a developer does: run, test, check, format, ui, setup. CI calls the same words.
+"""One word for each thing a developer does: run, drill, test, check, format, ui, setup. CI calls the same words.
 
 Needs nothing but Python 3.11 to 3.13: it makes .venv beside this file (with uv where there is uv, else with venv
 and pip), installs the pinned dependencies, compiles them to bytecode, and goes on inside it.
 
     python3 dev.py run            set up, then the main job on the sample company (segments run && segments show)
+    python3 dev.py drill          set up, then break the sample's exports in every way there is and see who notices
     python3 dev.py test           set up, then the tests; further words go to pytest
     python3 dev.py check          lint, import contracts, types, SQL, the Dagster code location
     python3 dev.py format         let ruff rewrite what it can
@@ -80,6 +81,11 @@ def run(extra: list[str]) -> None:
     call([str(BIN / "segments"), "show", "--config", "segments.yml", "--limit", "10"])
 
 
+def drill(extra: list[str]) -> None:
+    """The drill on the sample company; a critical mutation that nobody noticed ends it with 1."""
+    call([str(BIN / "segments"), "quality", "drill", *extra])
+
+
 def test(extra: list[str]) -> None:
     """The tests; `-m "not slow"` leaves out faults and scale, `-n 0` runs them in one process."""
     workers = [] if any(word.startswith("-n") for word in extra) else ["-n", "2", "--dist", "loadgroup"]
@@ -113,7 +119,7 @@ def ui(extra: list[str]) -> None:
     call([str(BIN / "dagster"), "dev", "-w", "workspace.yaml", *extra])
 
 
-WORDS = {"run": run, "test": test, "check": check, "format": reformat, "ui": ui}
+WORDS = {"run": run, "drill": drill, "test": test, "check": check, "format": reformat, "ui": ui}
 
 
 def main() -> None:
