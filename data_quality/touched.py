@@ -7,9 +7,10 @@ Rows that were set aside stand in no conformed table: they are read again as the
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import duckdb
@@ -18,18 +19,9 @@ from data_quality.masking import without_mail
 from data_quality.suite import Suite
 from data_quality.verdict import Result
 from pipelines.compiled import Node, Project
-from pipelines.shape import Run
+from pipelines.shape import PROJECT, Run, fed_by
 from pipelines.warehouse import literal, quoted
 
-_PRODUCTION = (
-    "sourced_pipeline_amount", "influenced_pipeline_amount", "sourced_won_amount", "influenced_won_amount", "won_deals",
-    "decided_deals", "win_rate", "average_deal_amount", "sales_cycle_days", "pipeline_velocity_amount", "growth_rate",
-    "active_quarters", "days_to_first_deal", "new_customers", "mdf_return_ratio", "overlap_open_amount",
-)  # fmt: skip
-_OVERLAPS = (
-    "overlap_accounts", "icp_overlap_accounts", "icp_overlap_share", "overlap_open_amount", "overlap_customers",
-    "whitespace_accounts", "unique_reach_accounts",
-)  # fmt: skip
 DECLARED = "(metric_facts)"
 
 Way = Literal["account", "deal", "number", "partner", "record"]
@@ -39,44 +31,54 @@ Way = Literal["account", "deal", "number", "partner", "record"]
 class Entity:
     """What rests on the rows of a conformed entity, and how a row names its partner."""
 
-    metrics: tuple[str, ...] | None
-    """Metrics of the catalogue; None: all of them, as the entity decides who is a partner."""
     key: str = "partner_id"
     way: Way = "record"
     amount: str | None = None
     """Column with what a row is worth."""
     rows: str | None = None
     """Column with how many it stands for; None: one."""
+    metrics: tuple[str, ...] | None = ()
+    """Metrics of the catalogue; None: all of them, as the entity decides who is a partner."""
 
 
-ENTITIES: dict[str, Entity] = {
-    "accounts": Entity(None, "source_id", "account"),
-    "partners": Entity(None, "source_id", "record"),
-    "opportunities": Entity(_PRODUCTION, "source_id", "deal"),
-    "opportunity_partners": Entity(_PRODUCTION, "opportunity_id", "deal"),
-    "opportunity_stage_changes": Entity((), "opportunity_id", "deal"),
-    "meetings": Entity(("partner_manager_hours", "meetings_held"), "account_id", "record"),
-    "program_memberships": Entity((), "account_id", "record"),
-    "exchange_rates": Entity((*_PRODUCTION, "mdf_requested_amount", "mdf_spent_amount"), "source_id"),
-    "account_overlaps": Entity(_OVERLAPS),
-    "overlap_counts": Entity(_OVERLAPS, rows="account_count"),
-    "partner_users": Entity(("certified_people",)),
-    "deal_registrations": Entity(
-        ("registrations_submitted", "registrations_accepted", "acceptance_rate", "registrations_won")
-    ),
-    "leads": Entity(()),
-    "training_records": Entity(
-        ("trainings_completed", "certified_people", "active_certifications", "days_to_enablement")
-    ),
-    "activity_events": Entity(("portal_active_days", "content_views")),
-    "mdf_requests": Entity(("mdf_requested_amount",), amount="requested_amount"),
-    "mdf_claims": Entity(("mdf_spent_amount", "mdf_return_ratio"), amount="approved_amount"),
-    "transactions": Entity(("product_lines_sold",)),
-    "rewards": Entity(()),
-    "csat_responses": Entity(("csat_average", "csat_responses")),
-    "business_plans": Entity(("business_plans_held",)),
-    "metric_facts": Entity(("strategic_flag", DECLARED), "partner", "number"),
-}
+def _with_metrics(entities: dict[str, Entity]) -> dict[str, Entity]:
+    """What rests on each entity is a seed, as what freezes demotions is read from it too; `*` stands for all."""
+    listed: dict[str, list[str]] = {name: [] for name in entities}
+    with (PROJECT / "seeds" / "entity_metrics.csv").open(encoding="utf-8", newline="") as handle:
+        for row in csv.DictReader(handle):
+            listed[row["entity"]].append(row["metric"])
+    return {
+        name: replace(one, metrics=None if "*" in listed[name] else tuple(listed[name]))
+        for name, one in entities.items()
+    }
+
+
+ENTITIES = _with_metrics(
+    {
+        "accounts": Entity("source_id", "account"),
+        "partners": Entity("source_id", "record"),
+        "opportunities": Entity("source_id", "deal"),
+        "opportunity_partners": Entity("opportunity_id", "deal"),
+        "opportunity_stage_changes": Entity("opportunity_id", "deal"),
+        "meetings": Entity("account_id", "record"),
+        "program_memberships": Entity("account_id", "record"),
+        "exchange_rates": Entity("source_id"),
+        "account_overlaps": Entity(),
+        "overlap_counts": Entity(rows="account_count"),
+        "partner_users": Entity(),
+        "deal_registrations": Entity(),
+        "leads": Entity(),
+        "training_records": Entity(),
+        "activity_events": Entity(),
+        "mdf_requests": Entity(amount="requested_amount"),
+        "mdf_claims": Entity(amount="approved_amount"),
+        "transactions": Entity(),
+        "rewards": Entity(),
+        "csat_responses": Entity(),
+        "business_plans": Entity(),
+        "metric_facts": Entity("partner", "number"),
+    }
+)
 """Every conformed entity. Ratios and averages are listed, and vary within their history."""
 
 # Columns by which a row that is none of an entity names a partner, the first that a row has.
@@ -398,11 +400,7 @@ class Trace:
         """The entities that a source's table feeds; a None stands for whatever the source tells."""
         for instance in self.run.sources:
             if instance.name == source and table is not None:
-                tables = instance.connector.entity_tables
-                fed: list[str | None] = [
-                    entity for entity in sorted(instance.connector.entities)
-                    if tables.get(entity, entity) == table and entity in ENTITIES
-                ]  # fmt: skip
+                fed: list[str | None] = [entity for entity in fed_by(instance.connector, table) if entity in ENTITIES]
                 return fed or [None]
         return [None]
 

@@ -131,7 +131,8 @@ class Connector:
     entities_for: Callable[[Instance], Collection[str]] | None = None
     """What an instance may offer; None: all of `entities`."""
     entity_tables: dict[str, str] = field(default_factory=dict)
-    """With `offers_by_load`: the raw table that must have been loaded for an entity to be known; default: its name."""
+    """The raw table that makes an entity known; default: its name. With `offers_by_load` it must have been loaded, and
+    while it does not come, what rests on the entity is in doubt."""
     connect: Callable[[Instance], Client] | None = None
     """Opens the vendor's API for a live instance; this is where its secrets are read."""
     reads_live: Callable[[Any], bool] | None = None

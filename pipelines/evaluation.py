@@ -125,7 +125,19 @@ INPUT_TABLES: dict[str, dict[str, str]] = {
         "attributes": "VARCHAR",
         "fact_id": "VARCHAR",
     },
-    "metrics.stale_metrics": {"metric": "VARCHAR", "quarter_index": "INTEGER"},
+    "metrics.stale_metrics": {
+        "metric": "VARCHAR",
+        "quarter_index": "INTEGER",
+        "code": "VARCHAR",
+        "words": "VARCHAR",
+    },
+    "metrics.doubtful_metrics": {
+        "partner_id": "VARCHAR",
+        "metric": "VARCHAR",
+        "from_index": "INTEGER",
+        "entity": "VARCHAR",
+        "record_count": "INTEGER",
+    },
     "seeds.metric_catalogue": {
         "metric": "VARCHAR",
         "dimension": "VARCHAR",
@@ -260,7 +272,10 @@ class Inputs:
         A window is `attribution/quarters/lag`, with `/complete` behind it where it must be full.
     facts: partner_id, fact_metric, fact_date, value, subject, attributes (JSON object), fact_id; the facts that the
         metrics a policy declares are made of. `fact_id` decides between facts of one day, the greatest last.
-    stale: metric, quarter_index; values that rest on a source which was not read in time.
+    stale: metric, quarter_index, code, words; values that rest on a source which was not read in time (code
+        `stale_source`, the default) or on a table of it that did not come (`partial_source`), and which, in words.
+    doubtful: partner_id, metric, from_index, entity, record_count; what records that were set aside leave in doubt of
+        a partner, from which quarter on.
     decisions: policy, ladder, partner_id, quarter_index, state, release; decisions on record.
     exceptions: policy (or None: any), partner, ladder, level, valid_from, valid_until, why, approved_by.
     by_name: policy key (`name@version`) -> the metrics whose values stand in `metric_values` under the policy's own
@@ -275,6 +290,7 @@ class Inputs:
     metric_values: Rows = ()
     facts: Rows = ()
     stale: Rows = ()
+    doubtful: Rows = ()
     decisions: Rows = ()
     exceptions: Rows = ()
     by_name: Mapping[str, Collection[str]] = field(default_factory=dict)
@@ -287,6 +303,7 @@ _FIELDS = {
     "metric_values": "metrics.metric_values",
     "facts": "metrics.partner_facts",
     "stale": "metrics.stale_metrics",
+    "doubtful": "metrics.doubtful_metrics",
     "decisions": "released.decisions",
 }
 

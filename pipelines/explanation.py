@@ -34,6 +34,9 @@ _STATE = 7
 _AGE_WRAPS = 92
 # Actions that leave a partner where it was.
 _STAYING = ("kept", "on_watch", "frozen", "outside")
+# What keeps a partner from falling although every value is known, as reason codes.
+_DOUBTS = {"stale_source", "partial_source", "records_set_aside"}
+_FROZEN = "; frozen: it would fall only because "
 
 
 @dataclass(frozen=True)
@@ -559,7 +562,7 @@ class _Told:
             movement=movement,
             outside=outside,
             codes=codes,
-            words=row["reasons"] or "",
+            frozen_because=_frozen_because(row) if self.audience == "internal" else None,
         )
         return LadderStory(
             ladder=name,
@@ -686,6 +689,11 @@ def _or_window(span: Span | None) -> str:
     return ", or the partner's history does not cover the window" if span is not None and span.complete else ""
 
 
+def _frozen_because(row: dict[str, Any]) -> str | None:
+    """What somebody does not fall for, as the reasons of the release say it."""
+    return (row["reasons"] or "").partition(_FROZEN)[2] or None
+
+
 def _end_of(history: list[dict[str, Any]], quarter: str) -> Any:
     return next(row["quarter_end"] for row in history if row["quarter"] == quarter)
 
@@ -786,7 +794,7 @@ class _Facts:
     movement: Buffered | None
     outside: str | None
     codes: tuple[str, ...]
-    words: str
+    frozen_because: str | None
 
     @property
     def _buffer(self) -> str:
@@ -798,7 +806,8 @@ class _Facts:
     def reason(self, held_by: Way | None) -> str:
         """Why this level is held, in one sentence."""
         said = self._held()
-        if self.view.action == "frozen" and held_by and _hangs(held_by):
+        is_unknown = not _DOUBTS & set(self.codes)
+        if self.view.action == "frozen" and is_unknown and held_by and _hangs(held_by):
             unknown = [_subject(bar) for bar in held_by.failed if bar.outcome == "unknown"]
             said = f"earned {self.earned}, holds {self.view.level}: that hangs on {_and(unknown)}, which nobody knows, "
             said += "and nobody falls for that"
@@ -841,6 +850,8 @@ class _Facts:
             if earned != held and "step_limit" in self.codes:
                 told += f"; {f'at most {limit} level' if limit == 1 else f'at most {limit} levels'} per review"
             return told
+        if action == "frozen" and self.frozen_because and _DOUBTS & set(self.codes):
+            return f"{beside}: it would fall only because {self.frozen_because}, and nobody falls for that"
         if action == "frozen":
             return f"{beside}: it would fall for a value that is unknown or out of date, and nobody falls for that"
         if action == "on_watch":

@@ -26,7 +26,7 @@ from pipelines.connector import Instance, Reading, RejectedLines, snake
 from pipelines.errors import ConfigError, InputError, SegmentsError
 from pipelines.events import emit
 from pipelines.http import SourceError
-from pipelines.lake import LEDGER_TABLE, REJECTED_TABLE, Load, files_of, loads, newest, note_reads
+from pipelines.lake import LEDGER_TABLE, REJECTED_TABLE, Load, Reads, files_of, loads, newest, note_reads
 from pipelines.pull import forget_spool, pull
 from pipelines.settings import Settings
 from pipelines.warehouse import Places, memory, quoted
@@ -124,15 +124,17 @@ def extract(
     for _, group in groupby(due, key=lambda one: one.reading.drop):
         landed.extend(_land(places, instance, list(group)))
     _tell_of_columns(places, instance, due, there)
-    if is_live:
+    noted = [_read_line(reading) for reading in readings] if is_live else _seen(places, instance, readings, history)
+    if noted:
         try:
-            note_reads(places.lake, instance.name, [_read_line(reading) for reading in readings])
+            note_reads(places.lake, instance.name, noted)
         except OSError as problem:
             raise InputError(
                 f"source {instance.name}: lake {places.lake}: cannot be written ({problem.strerror or problem}); "
                 "what was read is loaded, that it was read is not put down",
                 next_step="make room on that disk, then run again",
             ) from problem
+    if is_live:
         forget_spool(places, instance)
     return _told(landed, [reading.drop for reading in readings])
 
@@ -203,6 +205,22 @@ def _read_line(reading: Reading) -> dict[str, Any]:
     if reading.is_reconciled:
         line["reconciled_at"] = line["read_at"]
     return line
+
+
+def _seen(places: Places, instance: Instance, readings: list[Reading], history: list[Load]) -> list[dict[str, Any]]:
+    """What is to be put down of files: of which moments each table was there, also where it brought nothing new.
+
+    A table that a drop repeats is as fresh as that drop; one that the drop lacks is not. Files that lie in no drop are
+    of the moment of the newest load of their source: while none of them changes, none gets any younger.
+    """
+    newest_load = max((load.known_at for load in history), default=None)
+    known = Reads.of(places.lake, instance.name).moments()
+    found = []
+    for reading in readings:
+        moment = reading.known_at or newest_load
+        if moment is not None and (reading.table.name, moment) not in known:
+            found.append({"table": reading.table.name, "read_at": moment.isoformat()})
+    return found
 
 
 def _before(history: list[Load], reading: Reading) -> list[Load]:

@@ -136,17 +136,17 @@ def chosen(history: list[Load], table: str) -> list[Load]:
 
 @dataclass(frozen=True)
 class Reads:
-    """When live tables were last read to the end, also when there was nothing new and so no load.
+    """When tables were read to the end, also when there was nothing new and so no load.
 
-    One line of JSON per table and reading in the source's folder of the lake. A line that a dying process left half
-    written does not count.
+    One line of JSON per table and reading of a live source, or per table and drop of files, in the source's folder of
+    the lake. A line that a dying process left half written does not count.
     """
 
     lines: list[dict[str, Any]]
 
     @classmethod
     def of(cls, lake: Path, source: str, *, known_at: datetime | None = None) -> Reads:
-        """The readings of a source known up to a moment; none for a source of files."""
+        """The readings of a source known up to a moment."""
         found = []
         path = lake / source / _READS
         for line in path.read_bytes().splitlines() if path.exists() else []:
@@ -170,6 +170,10 @@ class Reads:
     def read_at(self, table: str) -> datetime | None:
         """When a table was last read to its end."""
         return self._newest(table, "read_at")
+
+    def moments(self) -> set[tuple[str, datetime]]:
+        """Every table and moment that a reading is put down of."""
+        return {(x["table"], datetime.fromisoformat(x["read_at"])) for x in self.lines}
 
     def _newest(self, table: str, key: str) -> datetime | None:
         moments = [datetime.fromisoformat(x[key]) for x in self.lines if x["table"] == table and x.get(key)]
@@ -307,6 +311,13 @@ def _write_ledger(
     reads: dict[str, Reads],
 ) -> None:
     connectors = {instance.name: instance.connector.name for instance in sources}
+    # A table that no reading is put down of has the age of its load. Where a lake tells of no reading at all (it is
+    # older than they are), nobody can say which tables were there since: they count as read with the newest load.
+    long_ago = datetime.min.replace(tzinfo=UTC)
+    unread = {
+        name: long_ago if reads[name].lines else max((load.known_at for load in found), default=long_ago)
+        for name, found in history.items()
+    }
     rows = []
     for load in used:
         earlier = [x for x in history[load.source] if x.table == load.table and x.order < load.order]
@@ -318,8 +329,8 @@ def _write_ledger(
                 "table_name": load.table,
                 "load_id": load.load_id,
                 "known_at": load.known_at.astimezone(UTC).replace(tzinfo=None),
-                # A live table without a new load is as fresh as its last reading.
-                "read_at": max(load.known_at, reads[load.source].read_at(load.table) or load.known_at)
+                # A table without a new load is as fresh as its last reading.
+                "read_at": max(load.known_at, reads[load.source].read_at(load.table) or unread[load.source])
                 .astimezone(UTC)
                 .replace(tzinfo=None),
                 "rows": load.rows,

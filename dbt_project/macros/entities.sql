@@ -195,6 +195,7 @@ repeated as (
 versions as (
     select
         f.source, f.source_id, f.load_id, f.file_name, f.file_row, f.extracted_at, f.modified_at,
+        {{ names_in_row(entity, 'f') }},
         {% for column in own -%}
         coalesce(cast(f.{{ column }} as varchar), '~'){{ " || '|' || " if not loop.last }}
         {%- endfor %} as content,
@@ -222,7 +223,7 @@ contents as (
 
 copies as (
     select
-        source, source_id, load_id, file_name, file_row, extracted_at,
+        source, source_id, load_id, file_name, file_row, extracted_at, named, about, dated,
         case
             when load_id <> last_load_id then 'superseded'
             when least_content <> greatest_content then 'duplicate_id_conflict'
@@ -235,6 +236,7 @@ copies as (
 broken as (
     select
         source, source_id, load_id, file_name, file_row, extracted_at,
+        {{ names_in_row(entity, facts) }},
         case
             {%- for name, condition, words in rules %}
             when {{ condition }} then case when is_deleted then 'deleted' else '{{ name }}' end
@@ -251,6 +253,7 @@ broken as (
 lines as (
     select
         source, cast(null as varchar) as source_id, load_id, file_name, file_row, extracted_at,
+        cast(null as varchar) as named, cast(null as varchar) as about, cast(null as date) as dated,
         'broken_line' as reject_reason,
         reason || ': ' || substr(line, 1, 200) as reject_detail
     from {{ ref('int_rejected_lines_unioned') }}
@@ -273,8 +276,47 @@ judged as (
 
 select
     source, source_id, load_id, file_name, file_row, extracted_at, reject_reason,
-    coalesce(file_name || ' row ' || cast(file_row as varchar) || ': ', '') || reject_detail as reject_detail
+    coalesce(file_name || ' row ' || cast(file_row as varchar) || ': ', '') || reject_detail as reject_detail,
+    named, about, dated
 from judged
+{%- endmacro -%}
+
+{#-
+  What a row of an entity says of whom and when it is, as columns: `named`, the partner's record; `about`, the deal;
+  `dated`, a day of it before which it counts nowhere. A row without that day may count in any quarter. What a row that
+  was set aside leaves in doubt of whom is `int_doubtful_metrics`.
+-#}
+{%- macro names_in_row(entity, row) -%}
+{%- set columns = entity_columns(entity) -%}
+{%- set named = {
+    'partners': 'crm_account_id', 'opportunity_partners': 'account_id', 'meetings': 'account_id',
+    'metric_facts': 'partner'
+}.get(entity, 'partner_id' if 'partner_id' in columns else none) -%}
+{%- set about = {'opportunities': 'source_id', 'opportunity_partners': 'opportunity_id'}.get(entity) -%}
+{%- set days = {
+    'opportunities': ['created_at'],
+    'meetings': ['started_at'],
+    'account_overlaps': ['matched_at'],
+    'partner_users': ['created_at'],
+    'deal_registrations': ['submitted_at'],
+    'training_records': ['enrolled_at', 'completed_at'],
+    'activity_events': ['occurred_at'],
+    'mdf_requests': ['submitted_at'],
+    'mdf_claims': ['submitted_at', 'paid_at'],
+    'transactions': ['transaction_date'],
+    'csat_responses': ['responded_at'],
+    'business_plans': ['meeting_date'],
+    'metric_facts': ['fact_date']
+}.get(entity, []) -%}
+{{ row ~ '.' ~ named if named else 'cast(null as varchar)' }} as named,
+        {{ row ~ '.' ~ about if about else 'cast(null as varchar)' }} as about,
+        {% if days | length > 1 -%}
+        cast(coalesce({{ row }}.{{ days | join(', ' ~ row ~ '.') }}) as date) as dated
+        {%- elif days -%}
+        cast({{ row }}.{{ days[0] }} as date) as dated
+        {%- else -%}
+        cast(null as date) as dated
+        {%- endif %}
 {%- endmacro -%}
 
 {#- Reasons to leave a row out that say nothing against it. -#}

@@ -255,7 +255,7 @@ class Buffered(Part):
     hold_until: Literal["none", "anniversary", "policy_year"] = Field(
         "none", description="falls wait: none, until the anniversary of the level, or until the policy year ends"
     )
-    freeze: YesNo = Field(True, description="true: nobody falls for a value that is unknown or stale")
+    freeze: YesNo = Field(True, description="true: nobody falls for a value that is unknown or in doubt")
 
 
 def _movement_form(data: Any) -> str:

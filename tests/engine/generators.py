@@ -129,6 +129,12 @@ def random_company(seed: int, partners: int, quarters: int = 5) -> Company:
         facts=facts,
         lower_is_better=LOWER_IS_BETTER,
         stale=frozenset((metric, quarter) for metric in CATALOGUE for quarter in calendar if chance.random() < 0.1),
+        aside=frozenset(
+            (partner.id, metric, chance.choice(list(calendar)))
+            for partner in people
+            for metric in CATALOGUE
+            if chance.random() < 0.05
+        ),
     )
 
 

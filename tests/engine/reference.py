@@ -105,6 +105,8 @@ class Company:
     lower_is_better: frozenset[str] = frozenset()
     stale: frozenset[tuple[str, int]] = frozenset()
     """Metrics (of the catalogue, or names of facts) whose source is stale in a quarter."""
+    aside: frozenset[tuple[str, str, int]] = frozenset()
+    """Partners, metrics and the quarter from which on a record of the partner is missing that was set aside."""
 
     @cached_property
     def facts_of(self) -> dict[tuple[str, str], list[Fact]]:
@@ -186,13 +188,25 @@ class Metrics:
         declared = self.declares.get(metric, {})
         return own.changed(declared.get("window"), declared.get("lag"))
 
+    def origins(self, metric: str) -> set[str]:
+        """The metrics of the catalogue, or names of facts, that a metric is made of."""
+        formula = self.derived.get(metric)
+        if formula is None:
+            return {self.declares.get(metric, {}).get("facts", metric)}
+        operands = [name for name in _operands(formula) if isinstance(name, str)]
+        return {origin for name in operands for origin in self.origins(name)}
+
     def is_stale(self, metric: str, quarter: int) -> bool:
         """Whether a metric rests on a source that is stale."""
-        formula = self.derived.get(metric)
-        if formula is not None:
-            return any(self.is_stale(name, quarter) for name in _operands(formula) if isinstance(name, str))
-        source = self.declares.get(metric, {}).get("facts", metric)
-        return (source, quarter) in self.company.stale
+        return any((origin, quarter) in self.company.stale for origin in self.origins(metric))
+
+    def is_aside(self, metric: str, partner: str, quarter: int) -> bool:
+        """Whether a metric rests on a record of the partner that was set aside."""
+        return any(
+            (partner, origin, since) in self.company.aside
+            for origin in self.origins(metric)
+            for since in range(1, quarter + 1)
+        )
 
     def is_lower_better(self, metric: str) -> bool:
         """Whether less of a metric is better."""
@@ -603,7 +617,7 @@ class Programme:
         is_lenient: bool = False,
     ) -> bool:
         """Whether a partner meets a condition. `step` raises the bars on scores; `is_lenient` lets pass what is unknown
-        or rests on a stale source."""
+        or rests on a stale source or on records that were set aside."""
 
         def inside(conditions: Iterable[Data]) -> int:
             return sum(self.holds(one, partner, quarter, scored, step, is_lenient) for one in conditions)
@@ -619,7 +633,7 @@ class Programme:
             if text is None:
                 return is_lenient
             return bool(text in (condition["in"] if "in" in condition else [condition["equals"]]))
-        if is_lenient and self._is_stale(condition, quarter, scored):
+        if is_lenient and self._sources_of_doubt(condition, partner, quarter, scored):
             return True
         if "top_share" in condition:
             winners, unknown = self._top(condition["top_share"], quarter)
@@ -646,23 +660,65 @@ class Programme:
             return scored.dimensions.get(condition["dimension"])
         return scored.points.get(condition["points"])
 
-    def _is_stale(self, condition: Data, quarter: int, scored: Scored | None) -> bool:
+    def _sources_of_doubt(self, condition: Data, partner: Partner, quarter: int, scored: Scored | None) -> set[str]:
+        """What may be wrong with what a condition looks at: its sources, or records of the partner."""
+        asked = self._asked(condition, scored)
+        stale = any(self.metrics.is_stale(metric, quarter) for metric in asked)
+        aside = any(self.metrics.is_aside(metric, partner.id, quarter) for metric in asked)
+        return ({"stale_source"} if stale else set()) | ({"records_set_aside"} if aside else set())
+
+    def _asked(self, condition: Data, scored: Scored | None) -> list[str]:
+        """The metrics that a condition looks at, of a score all that make it."""
         if "metric" in condition:
-            return self.metrics.is_stale(condition["metric"], quarter)
+            return [condition["metric"]]
         if "top_share" in condition:
             top = condition["top_share"]
-            asked = [top["by"]] + ([top["of"]["metric"]] if "of" in top else [])
-            return any(self.metrics.is_stale(metric, quarter) for metric in asked)
+            return [top["by"]] + ([top["of"]["metric"]] if "of" in top else [])
         if scored is None:
-            return False
-        return any(
-            self.metrics.is_stale(metric, quarter)
+            return []
+        return [
+            metric
             for criterion in self.criteria(scored.track)
             if "score" in condition
             or criterion.get("dimension") == condition.get("dimension", "")
             or criterion["id"] == condition.get("points", "")
             for metric in _metrics_of(criterion)
+        ]
+
+    def _doubts(
+        self, condition: Data, partner: Partner, quarter: int, scored: Scored | None, step: Fraction
+    ) -> set[str]:
+        """Why a condition that does not hold may hold; nothing where it cannot, and nothing where it does."""
+        if not self.holds(condition, partner, quarter, scored, step, is_lenient=True):
+            return set()
+        counted = condition.get("at_least")
+        inside = condition.get("all") or condition.get("any") or (counted["of"] if isinstance(counted, dict) else [])
+        if inside:
+            return {code for one in inside for code in self._doubts(one, partner, quarter, scored, step)}
+        if self.holds(condition, partner, quarter, scored, step):
+            return set()
+        if "attribute" in condition:
+            return {"unknown_value"}
+        if "top_share" in condition:
+            is_unknown = partner.id in self._top(condition["top_share"], quarter)[1]
+        else:
+            is_unknown = self._subject(condition, partner, quarter, scored) is None
+        return ({"unknown_value"} if is_unknown else set()) | self._sources_of_doubt(
+            condition, partner, quarter, scored
         )
+
+    def doubts(self, name: str, judged: Judged, quarter: int, held: int) -> set[str]:
+        """What keeps a partner that would fall at the level it holds: what is in doubt of the nearest level that may
+        hold, from the one held upwards."""
+        ladder: Data = self.policy["ladders"][name]
+        movement = ladder.get("movement", "none")
+        step = Fraction(0) if movement == "none" else -Fraction(movement.get("buffer", 0))
+        for level in reversed(ladder["levels"][:held]):
+            both = [condition for condition in (ladder.get("gate"), level.get("enter")) if condition]
+            asked: Data = {"all": both}
+            if both and self.holds(asked, judged.partner, quarter, judged.scored, step, is_lenient=True):
+                return self._doubts(asked, judged.partner, quarter, judged.scored, step)
+        return set()
 
     def _top(self, top: Data, quarter: int) -> tuple[set[str], set[str]]:
         """Who is in the first part of an order, and of whom nobody knows."""
@@ -897,11 +953,10 @@ def _older(age: int) -> int:
 
 
 def reasons(before: Standing | None, after: Standing, ranks: Ranks, rules: Rules) -> set[str]:
-    """Why a review decided as it did, beside what it decided."""
+    """Why a review decided as it did, beside what it decided; what freezes it is told by `Programme.doubts`."""
     found = {
         "G": {"new_partner_grace"},
         "H": {"hold_until"},
-        "F": {"unknown_value"},
     }.get(after.letter, set())
     found = {after.action} | found | ({"level_full"} if ranks.is_full else set())
     if before is None or after.letter in "OE":
@@ -946,6 +1001,8 @@ def history(programmes: Iterable[Programme], records: Records | None = None) -> 
                     record = (records or {}).get((ladder, partner, quarter))
                     after = Standing.read(record) if record else review(before, ranks, rules, is_year_end)
                     found = reasons(before, after, ranks, rules)
+                    if after.letter == "F":
+                        found |= programme.doubts(ladder, judged, quarter, after.held)
                     if not judged.has_track:
                         found.add("no_track")
                     elif programme.score and (judged.scored is None or judged.scored.total is None):

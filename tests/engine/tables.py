@@ -80,6 +80,7 @@ def inputs_of(company: Company, records: Iterable[Record] = ()) -> Inputs:
             for fact in company.facts
         ],
         stale=sorted(company.stale),
+        doubtful=[(*one, "opportunities", 1) for one in sorted(company.aside)],
         decisions=[
             (record.policy, record.ladder, record.partner, record.quarter, record.state, "2024-01-01")
             for record in records

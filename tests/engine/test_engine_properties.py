@@ -261,6 +261,7 @@ def test_order_names_ids_and_unused_attributes_change_no_level(seed: int) -> Non
         metric_values=rename(inputs.metric_values),
         facts=rename(inputs.facts),
         stale=mixed(inputs.stale),
+        doubtful=rename(inputs.doubtful),
     )
     with judged(policies, other) as con:
         other_states, other_totals = outcome(con)

@@ -340,6 +340,8 @@ def expected_histories(
             is_year_end = company.quarters[quarter].is_year_end
             after = Standing.read(record) if record else review(before, ranks, rules[version], is_year_end)
             found = reasons(before, after, ranks, rules[version])
+            if after.letter == "F":
+                found |= programmes[version].doubts(LADDER, one, at[stale.get(quarter)], after.held)
             assert one.scored is not None
             if one.scored.total is None:
                 found.add("score_unknown")

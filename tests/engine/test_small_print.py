@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -18,7 +19,11 @@ AMOUNT, DEALS, RATE, DAYS = "sourced_won_amount", "won_deals", "win_rate", "sale
 Values = Mapping[str, Sequence[float | None]]
 
 
-def company_of(partners: Mapping[str, Values], stale: Sequence[tuple[str, int]] = ()) -> Company:
+def company_of(
+    partners: Mapping[str, Values],
+    stale: Sequence[tuple[str, int]] = (),
+    aside: Sequence[tuple[str, str, int]] = (),
+) -> Company:
     """Partners by id with the values of metrics, quarter by quarter."""
     count = max(len(listed) for values in partners.values() for listed in values.values())
     company = Company(
@@ -27,6 +32,7 @@ def company_of(partners: Mapping[str, Values], stale: Sequence[tuple[str, int]] 
         start=1,
         lower_is_better=frozenset({DAYS}),
         stale=frozenset(stale),
+        aside=frozenset(aside),
     )
     metrics = {metric for values in partners.values() for metric in values}
     for name, values in partners.items():
@@ -202,6 +208,72 @@ def test_a_score_on_a_stale_source_takes_nobody_down() -> None:
     both = Both(data, company_of({"p": {AMOUNT: [1, 0, 0]}}, [(AMOUNT, 2)]))
     assert both.states == both.reference_states
     assert [both.states["p", quarter][6] for quarter in (1, 2, 3)] == ["E", "F", "D"]
+
+
+def test_records_set_aside_keep_their_partner_from_their_quarter_on_and_nobody_else() -> None:
+    data = policy([{"id": "c", "metric": AMOUNT, "points": {"per_unit": {"each": 1}}}], movement={})
+    values: Values = {AMOUNT: [1, 0, 0], DEALS: [1, 1, 1]}
+    partners = dict.fromkeys(("early", "late", "other", "elsewhere"), values)
+    aside = [("early", AMOUNT, 2), ("late", AMOUNT, 3), ("elsewhere", DEALS, 1)]
+    both = Both(data, company_of(partners, aside=aside))
+    assert both.states == both.reference_states
+    letters = {name: "".join(both.states[name, quarter][6] for quarter in (1, 2, 3)) for name in partners}
+    assert letters == {"early": "EFF", "late": "EDK", "other": "EDK", "elsewhere": "EDK"}
+
+
+def test_the_codes_say_for_what_somebody_is_frozen() -> None:
+    levels: list[Data] = [
+        {"level": "best", "enter": {"all": [{"metric": RATE, "at_least": 1}, {"metric": DAYS, "at_least": 1}]}},
+        {"level": "top", "enter": {"any": [{"metric": AMOUNT, "at_least": 1}, {"metric": DEALS, "at_least": 1}]}},
+        {"level": "rest"},
+    ]
+    data = policy([{"id": "c", "metric": AMOUNT, "points": {"flag": 1}}], levels=levels, movement={})
+    known: Values = {AMOUNT: [1, 0, 0, 0], DEALS: [0, 0, 0, 0], RATE: [0, 0, 0, 0], DAYS: [0, None, None, None]}
+    partners = {"p": known, "q": {**known, DEALS: [0, None, 0, 0]}, "r": {**known, RATE: [0, None, 0, 0]}}
+    company = company_of(partners, stale=[(AMOUNT, 3)], aside=[("q", DEALS, 2)])
+    both = Both(data, company)
+    assert both.states == both.reference_states
+    assert {key: codes for key, codes in both.codes.items() if "frozen" in codes} == {
+        ("q", 2): {"frozen", "unknown_value", "records_set_aside"},
+        ("q", 3): {"frozen", "stale_source", "records_set_aside"},
+        ("q", 4): {"frozen", "records_set_aside"},
+        # Of the level held nothing is in doubt; what may hold is the one above it.
+        ("r", 2): {"frozen", "unknown_value"},
+        ("r", 3): {"frozen", "stale_source"},
+    }
+    assert both.states["p", 2][6] == "D"
+
+
+def test_the_words_say_which_source_table_and_records() -> None:
+    levels: list[Data] = [{"level": "top", "enter": {"metric": AMOUNT, "at_least": 1}}, {"level": "rest"}]
+    data = policy([{"id": "c", "metric": AMOUNT, "points": {"flag": 1}}], levels=levels, movement={})
+    inputs = replace(
+        inputs_of(company_of({"p": {AMOUNT: [1, 0, 0, 0, 0]}, "q": {AMOUNT: [1, None, None, None, None]}})),
+        stale=[
+            (AMOUNT, 2, "stale_source", "crm was last read on 2000-03-01"),
+            (AMOUNT, 3, "partial_source", "crm has brought no deals since 2000-03-01"),
+            (AMOUNT, 3, "partial_source", "crm has brought no accounts since 2000-03-01"),
+            (AMOUNT, 4, "partial_source", "crm has brought no deals since 2000-03-01"),
+        ],
+        doubtful=[
+            ("p", AMOUNT, 4, "opportunities", 2),
+            ("p", AMOUNT, 5, "opportunities", 1),
+            ("p", AMOUNT, 5, "leads", 1),
+        ],
+    )
+    with evaluate([policy_of(data)], inputs) as con:
+        words = rows(con, "partner_id, quarter_index", "frozen_because", "ladders.freezes")
+        codes = rows(con, "partner_id, quarter_index", "reason_codes", "ladders.levels_held")
+    assert [words["p", quarter] for quarter in (2, 3, 4, 5)] == [
+        "crm was last read on 2000-03-01",
+        "crm has brought no accounts since 2000-03-01, crm has brought no deals since 2000-03-01",
+        "crm has brought no deals since 2000-03-01, 2 records of opportunities were set aside",
+        "1 record of leads was set aside, 3 records of opportunities were set aside",
+    ]
+    assert codes["p", 4] == "frozen, partial_source, records_set_aside"
+    assert words["q", 2] == f"nobody knows {AMOUNT}, crm was last read on 2000-03-01"
+    assert words["q", 5] == f"nobody knows {AMOUNT}"
+    assert codes["q", 2] == "frozen, unknown_value, stale_source"
 
 
 def test_who_may_belong_to_the_population_of_a_top_share_may_be_in_it() -> None:

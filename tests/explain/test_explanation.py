@@ -104,6 +104,27 @@ def test_frozen_for_old_news_says_so(release: Made) -> None:
     assert "a value that is unknown or out of date" in made.tier().reason
 
 
+@pytest.mark.parametrize(
+    ("codes", "words"),
+    [
+        ("stale_source", "prm was last read on 2026-06-20"),
+        ("partial_source", "prm has brought no training_records since 2026-06-20"),
+        ("unknown_value, records_set_aside", "nobody knows csat_average, 2 records of opportunities were set aside"),
+    ],
+)
+def test_frozen_for_a_doubt_says_which_and_names_no_source_to_partners(release: Made, codes: str, words: str) -> None:
+    made = release()
+    reasons = f"reached silver: ...; frozen: it would fall only because {words}"
+    made.review("2026Q2", "silver", "gold", "frozen", reason_codes=f"frozen, {codes}", reasons=reasons)
+    made.gate("gold", 1, 5, 3, kind="metric", subject="won_deals")
+    assert made.tier().reason == (
+        f"earned silver, holds gold: it would fall only because {words}, and nobody falls for that."
+    )
+    for_partners = made.tier(audience="partner").reason
+    assert words not in for_partners
+    assert "it would fall for a value that is unknown or out of date" in for_partners
+
+
 def test_grace_says_how_long_it_lasts(release: Made) -> None:
     made = release(MOVEMENT.replace("max_steps", "new_partner_grace: 2, max_steps"))
     made.review("2026Q2", "silver", "gold", "kept", reason_codes="kept, new_partner_grace")

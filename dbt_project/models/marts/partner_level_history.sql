@@ -29,7 +29,8 @@ select
     r.reasons
     || case
         when h.exception is not null then '; by exception: ' || h.exception
-        when substr(h.state, 7, 1) = 'F' then '; frozen: it would fall only because a value is unknown or its source is old'
+        when substr(h.state, 7, 1) = 'F'
+            then '; frozen: it would fall only because ' || coalesce(h.frozen_because, 'a value is unknown')
         when substr(h.state, 7, 1) = 'G' then '; kept: the first ' || cast(m.new_partner_grace as varchar)
             || ' reviews of a new partner move nobody down'
         when substr(h.state, 7, 1) = 'H' then '; on watch: below the level held, which is kept until '

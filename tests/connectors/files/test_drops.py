@@ -133,6 +133,59 @@ def test_a_table_that_a_later_drop_leaves_out_keeps_its_load_and_says_so(ground:
     assert "portal.partners: not in drop 2026-08-05, drop 2026-10-05T06-00" in told.text
 
 
+# --- when a table was last there
+
+
+def read_at(ground: Ground, *, known_at: datetime | None = None) -> dict[str, str]:
+    """When each table was last read, as the warehouse is told."""
+    with memory() as con:
+        lay_views(con, ground.places.lake, [ground.instance], known_at=known_at)
+        found = con.execute("select table_name, max(read_at) from deployment.loads group by all").fetchall()
+    return {table: f"{moment:%Y-%m-%d}" for table, moment in found}
+
+
+def test_a_table_that_a_drop_repeats_is_as_fresh_as_the_drop_and_one_it_lacks_is_not(ground: Ground) -> None:
+    partners = [{"partner_id": "P1", "partner_name": "One"}]
+    leads = [{"source_id": "L1", "partner_id": "P1", "status": "new", "submitted_at": "2026-03-01"}]
+    for drop in ("2026-07-05", "2026-08-05"):
+        ground.put(f"{drop}/partners.csv", partners)
+        ground.put(f"{drop}/leads.csv", leads)
+    two_drops(ground).put("2026-10-05T06-00/partners.csv", partners)
+    ground.extract()
+    assert [load.known_at for load in ground.loads("partners")] == [JULY]
+    now = {"deal_registrations": "2026-10-05", "partners": "2026-10-05", "leads": "2026-08-05"}
+    assert read_at(ground) == now
+    # As of an earlier moment, what was there by then.
+    then = {"deal_registrations": "2026-07-05", "partners": "2026-08-05", "leads": "2026-08-05"}
+    assert read_at(ground, known_at=datetime(2026, 9, 1, tzinfo=UTC)) == then
+    # An archived drop was there all the same, and a second run adds nothing to it.
+    shutil.rmtree(ground.inputs / "2026-08-05")
+    before = lake_files(ground.places)
+    ground.extract()
+    assert read_at(ground) == now
+    assert lake_files(ground.places) == before
+
+
+def test_files_in_no_drop_age_together_and_the_one_that_is_gone_ages_alone(ground: Ground) -> None:
+    ground.put("deal_registrations.csv", deals(3))
+    ground.put("leads.csv", [{"source_id": "L1", "partner_id": "P1", "status": "new", "submitted_at": "2026-03-01"}])
+    gone = ground.put("partners.csv", [{"partner_id": "P1", "partner_name": "One"}])
+    ground.configure(exported_at="2026-07-05").extract()
+    gone.unlink()
+    ground.put("deal_registrations.csv", deals(4))
+    ground.configure(exported_at="2026-10-05").extract()
+    assert read_at(ground) == {"deal_registrations": "2026-10-05", "leads": "2026-10-05", "partners": "2026-07-05"}
+    ground.configure(exported_at=None).extract()
+    assert read_at(ground)["leads"] == "2026-10-05"
+
+
+def test_a_lake_that_tells_of_no_reading_has_no_table_that_is_older_than_its_source(ground: Ground) -> None:
+    ground.put("2026-07-05/partners.csv", [{"partner_id": "P1", "partner_name": "One"}])
+    two_drops(ground).extract()
+    (ground.places.lake / "portal" / "reads.jsonl").unlink()
+    assert set(read_at(ground).values()) == {"2026-10-05"}
+
+
 def test_a_file_that_is_gone_from_a_folder_without_drops_is_told(ground: Ground, told: Log) -> None:
     ground.put("deal_registrations.csv", deals(3))
     path = ground.put("partners.csv", [{"partner_id": "P1", "partner_name": "One"}])

@@ -4,7 +4,7 @@
   Every condition of every level for every partner and quarter: what was needed, what there was, and whether it holds
   with the bar as written, raised by the buffer (needed to rise) and lowered by it (needed to stay). The buffer touches
   conditions on scores only (total, dimension, points). An unknown value passes nothing; where it is unknown, or rests on
-  a system whose news are old (`is_doubtful`), nobody falls because of it. One row per track a partner may be judged in.
+  a source whose news are old or on records that were set aside (`is_doubtful`), nobody falls because of it. One row per track a partner may be judged in.
 -#}
 with conditions as (
     select * from {{ ref('int_conditions') }}
@@ -40,36 +40,27 @@ metrics_looked_at as (
     where c.kind = 'metric'
 ),
 
--- A score is as old as the oldest thing it asks for: a criterion's metric, its multiplier, what it requires.
-stale_metrics as (
-    select distinct metric_id, quarter_index from policy_values where is_stale
+origins as (
+    select * from {{ ref('int_condition_origins') }}
 ),
 
-asked as (
-    select policy, version, track, criterion, dimension, metric_id from {{ ref('int_criteria') }}
-    union all
-    select policy, version, track, criterion, dimension, multiplier_metric_id from {{ ref('int_criteria') }}
-    union all
-    select c.policy, c.version, c.track, c.criterion, c.dimension, n.metric_id
-    from {{ ref('int_criteria') }} as c
-    inner join {{ ref('stg_policy__criterion_requirements') }} as q
-        on c.policy = q.policy and c.version = q.version and c.criterion = q.criterion and q.kind = 'metric'
-    inner join {{ ref('int_metric_names') }} as n
-        on q.policy = n.policy and q.version = n.version and q.subject = n.metric
-),
-
-stale_criteria as (
-    select a.policy, a.version, a.track, a.criterion, a.dimension, s.quarter_index
-    from asked as a
-    inner join stale_metrics as s on a.metric_id = s.metric_id
-),
-
+-- A score is as old as the oldest thing it asks for.
 stale_scores as (
-    select policy, version, track, 'score' as kind, 'total' as subject, quarter_index from stale_criteria
-    union
-    select policy, version, track, 'dimension', dimension, quarter_index from stale_criteria where dimension is not null
-    union
-    select policy, version, track, 'points', criterion, quarter_index from stale_criteria
+    select distinct o.condition_id, o.track, s.quarter_index
+    from origins as o
+    inner join {{ ref('int_stale_metrics') }} as s on o.source_metric = s.metric
+    where o.track is not null
+),
+
+-- What rests on records of the partner that were set aside; few, and mostly none.
+set_aside as (
+    select distinct o.condition_id, r.candidate_id
+    from {{ ref('int_doubtful_metrics') }} as d
+    inner join origins as o on d.metric = o.source_metric
+    inner join conditions as c on o.condition_id = c.condition_id
+    inner join roster as r
+        on d.partner_id = r.partner_id and c.policy = r.policy and c.version = r.version
+        and d.from_index <= r.quarter_index and (o.track is null or o.track = r.track)
 ),
 
 scores_looked_at as (
@@ -137,22 +128,23 @@ placed as (
 numbers as (
     select
         c.condition_id, c.operator, c.value as bar, c.bar_shift, r.candidate_id, r.track, r.partner_id, r.quarter_index, n.value,
-        coalesce(n.is_stale, false) as is_stale
+        coalesce(n.is_stale, false) or d.candidate_id is not null as is_in_doubt
     from conditions as c
     inner join roster as r on c.policy = r.policy and c.version = r.version
     left join metrics_looked_at as n
         on c.condition_id = n.condition_id and r.partner_id = n.partner_id and r.quarter_index = n.quarter_index
+    left join set_aside as d on c.condition_id = d.condition_id and r.candidate_id = d.candidate_id
     where c.kind = 'metric'
     union all
     select
         c.condition_id, c.operator, c.value, c.bar_shift, r.candidate_id, r.track, r.partner_id, r.quarter_index, n.value,
-        s.subject is not null
+        s.condition_id is not null or d.candidate_id is not null
     from conditions as c
     inner join roster as r on c.policy = r.policy and c.version = r.version
     left join scores_looked_at as n on c.condition_id = n.condition_id and r.candidate_id = n.candidate_id
     left join stale_scores as s
-        on c.policy = s.policy and c.version = s.version and r.track = s.track and c.kind = s.kind
-        and c.subject = s.subject and r.quarter_index = s.quarter_index
+        on c.condition_id = s.condition_id and r.track = s.track and r.quarter_index = s.quarter_index
+    left join set_aside as d on c.condition_id = d.condition_id and r.candidate_id = d.candidate_id
     where c.kind in ('score', 'dimension', 'points')
 ),
 
@@ -161,7 +153,7 @@ compared as (
         condition_id, candidate_id, track, partner_id, quarter_index,
         value as actual_value,
         value is null as is_unknown,
-        value is null or is_stale as is_doubtful,
+        value is null or is_in_doubt as is_doubtful,
         coalesce({{ compares('value', 'operator', 'bar') }}, false) as has_passed,
         coalesce({{ compares('value', 'operator', "bar + bar_shift") }}, false) as has_passed_raised,
         coalesce({{ compares('value', 'operator', "bar - bar_shift") }}, false) as has_passed_lowered
@@ -186,7 +178,8 @@ shares as (
         cast(p.place as decimal(28,6)) as actual_value,
         p.population,
         v.value is null or (c.of_metric is not null and o.value is null) as is_unknown,
-        v.value is null or v.is_stale or (c.of_metric is not null and (o.value is null or o.is_stale)) as is_doubtful,
+        v.value is null or v.is_stale or (c.of_metric is not null and (o.value is null or o.is_stale))
+        or d.candidate_id is not null as is_doubtful,
         -- ceil of a decimal product is exact: 0.05 x 300 is 15, never 16.
         coalesce(p.place <= ceil(c.value * p.population), false) as has_passed
     from conditions as c
@@ -199,6 +192,7 @@ shares as (
         and r.partner_id = o.partner_id and r.quarter_index = o.quarter_index
     left join placed as p
         on c.ranking_id = p.ranking_id and r.partner_id = p.partner_id and r.quarter_index = p.quarter_index
+    left join set_aside as d on c.condition_id = d.condition_id and r.candidate_id = d.candidate_id
     where c.kind = 'top_share'
 )
 

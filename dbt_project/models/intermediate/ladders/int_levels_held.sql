@@ -1,71 +1,11 @@
 {{ config(alias='levels_held') }}
 
 {#-
-  The level a partner holds after movement, replayed twice: `restated` from the first quarter with what is known now,
-  `released` from the decisions on record, which are never rewritten. A policy's versions follow each other in one
-  replay: each quarter moves by the rules of the version in force, and starts from the level the quarter before left.
-  Exceptions are laid over the result and leave the replay as it is.
+  The level a partner holds after movement, by both replays: `restated` with what is known now, `released` from the
+  decisions on record. Exceptions are laid over the result and leave the replay as it is.
 -#}
--- noqa: disable=PRS
--- (sqlfluff does not know the lambda inside the fold.)
 {%- set width = state_width() %}
-{%- set blanks = ' ' * width %}
-with rules as (
-    select
-        policy, version, ladder, hold_until,
-        {{ two_digits("case when rule = 'none' then 1 else coalesce(promote_after, 1) end") }}
-        || {{ two_digits("case when rule = 'none' then 1 else coalesce(demote_after, 1) end") }}
-        || {{ two_digits("case when rule = 'none' then 99 else coalesce(max_up, 99) end") }}
-        || {{ two_digits("case when rule = 'none' then 99 else coalesce(max_down, 99) end") }}
-        || {{ two_digits("case when rule = 'none' then 0 else coalesce(new_partner_grace, 0) end") }}
-        || case when rule <> 'none' and coalesce(m.freeze, false) then '1' else '0' end as rules
-    from {{ ref('stg_policy__movement') }} as m
-),
-
-reviews as (
-    select
-        e.policy, e.ladder, e.partner_id, e.quarter_index,
-        lpad(cast(e.quarter_index as varchar), 3, '0')
-        || {{ two_digits('e.earned_rank') }} || {{ two_digits('e.raised_rank') }} || {{ two_digits('e.lowered_rank') }} || {{ two_digits('e.possible_rank') }} as facts,
-        -- Decisions recorded before ages were kept count from their own quarter.
-        coalesce(rpad(d.state, {{ width }}, '0'), '{{ blanks }}') as record,
-        r.rules || case
-            when r.hold_until = 'anniversary' then 'A'
-            when r.hold_until = 'policy_year' and not q.is_year_end then 'Y'
-            else 'N'
-        end as rules,
-        coalesce(e.outside_rank, 99) as outside_rank
-    from {{ ref('int_levels_earned') }} as e
-    inner join rules as r on e.policy = r.policy and e.version = r.version and e.ladder = r.ladder
-    inner join {{ ref('stg_deployment__quarters') }} as q on e.quarter_index = q.quarter_index
-    left join {{ ref('stg_released__decisions') }} as d
-        on e.policy = d.policy and e.ladder = d.ladder and e.partner_id = d.partner_id
-        and e.quarter_index = d.quarter_index
-),
-
-series as (
-    select
-        policy, ladder, partner_id,
-        min(quarter_index) as first_index,
-        max(outside_rank) as outside_rank,
-        max(case when record <> '{{ blanks }}' then 1 else 0 end) as has_record,
-        {{ sorted_texts("facts || '" ~ blanks ~ "' || rules") }} as items,
-        {{ sorted_texts('facts || record || rules') }} as recorded_items
-    from reviews
-    group by policy, ladder, partner_id
-),
-
--- Without a record the two replays are one.
-folded as (
-    {%- set step = movement_step('outside_rank') %}
-    select
-        policy, ladder, partner_id, first_index,
-        {{ folded('items', step) }} as states,
-        case when has_record = 1 then {{ folded('recorded_items', step) }} end as recorded_states
-    from series
-),
-
-states as (
+with states as (
     select
         e.policy, e.version, e.ladder, e.is_active, e.partner_id, e.quarter_index, e.track,
         e.reached_rank, e.earned_rank, e.raised_rank, e.lowered_rank, e.outside_rank, e.is_trackless, e.is_scoreless,
@@ -74,7 +14,7 @@ states as (
             coalesce(f.recorded_states, f.states), (e.quarter_index - f.first_index) * {{ width }} + 1, {{ width }}
         ) as released_state
     from {{ ref('int_levels_earned') }} as e
-    inner join folded as f
+    inner join {{ ref('int_movements') }} as f
         on e.policy = f.policy and e.ladder = f.ladder and e.partner_id = f.partner_id
 ),
 
@@ -95,6 +35,8 @@ exceptions as (
 decided as (
     select
         s.*,
+        f.freeze_codes,
+        f.frozen_because,
         x.why as exception,
         cast(substr(s.state, 1, 2) as integer) as replayed_rank,
         cast(substr(s.released_state, 1, 2) as integer) as released_replayed_rank,
@@ -106,6 +48,9 @@ decided as (
     left join exceptions as x
         on s.policy = x.policy and s.version = x.version and s.ladder = x.ladder and s.partner_id = x.partner_id
         and s.quarter_index = x.quarter_index
+    left join {{ ref('int_freezes') }} as f
+        on s.policy = f.policy and s.version = f.version and s.ladder = f.ladder and s.partner_id = f.partner_id
+        and s.quarter_index = f.quarter_index
 ),
 
 followed as (
@@ -128,7 +73,7 @@ select
     {{ decided_action('held_rank', 'previous_rank', 'replayed_action') }}
     || case when exception is null and previous_exception is not null and held_rank <> previous_rank then ', exception_ended' else '' end
     || case substr(state, 7, 1)
-        when 'F' then ', unknown_value' when 'G' then ', new_partner_grace' when 'H' then ', hold_until' else ''
+        when 'F' then ', ' || coalesce(freeze_codes, 'unknown_value') when 'G' then ', new_partner_grace' when 'H' then ', hold_until' else ''
     end
     || case
         when substr(state, 7, 1) = 'K' and cast(substr(state, 3, 2) as integer) > 0 then ', awaiting_promotion'
@@ -139,6 +84,7 @@ select
     end
     || case when earned_rank > reached_rank then ', level_full' else '' end
     || case when is_trackless then ', no_track' when is_scoreless then ', score_unknown' else '' end as reason_codes,
+    frozen_because,
     exception,
     released_state,
     released_rank,

@@ -13,6 +13,10 @@ with valued as (
     union all
     select policy, version, metric, partner_id, quarter_index, value, is_observed, '(metric_facts)'
     from {{ ref('int_declared_values') }}
+),
+
+stale as (
+    select distinct metric, quarter_index from {{ ref('int_stale_metrics') }}
 )
 
 select
@@ -22,4 +26,4 @@ from valued as v
 inner join {{ ref('int_metric_names') }} as n
     on v.policy = n.policy and v.version = n.version and v.metric = n.metric
 inner join {{ ref('int_roster') }} as r on v.partner_id = r.partner_id and v.quarter_index = r.quarter_index
-left join {{ ref('int_stale_metrics') }} as s on v.source_metric = s.metric and v.quarter_index = s.quarter_index
+left join stale as s on v.source_metric = s.metric and v.quarter_index = s.quarter_index
