@@ -600,9 +600,7 @@ def recorded_identities(con: duckdb.DuckDBPyConnection, places: Places, known_at
     for table, columns in _IDENTITIES.items():
         file = folder / f"{_READ_BACK[table]}.parquet"
         if file.exists():  # releases before 0.5.0 have none: their ids follow from the records
-            con.execute(
-                f"insert into released.{table} select {', '.join(columns)} from read_parquet({literal(file)})"
-            )
+            con.execute(f"insert into released.{table} select {', '.join(columns)} from read_parquet({literal(file)})")
 
 
 def previous_facts(places: Places) -> dict[str, Any]:
