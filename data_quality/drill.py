@@ -37,7 +37,7 @@ from pipelines.errors import BuildError, ConfigError, GateRefused, SegmentsError
 from pipelines.events import LOGGER, fields_of
 from pipelines.extract import extract_group
 from pipelines.fiscal import Quarter
-from pipelines.lake import REJECTED_TABLE, loads
+from pipelines.lake import REJECTED_TABLE, loads, reads_file
 from pipelines.release import Candidate, build_candidate, read_candidate, reader
 from pipelines.settings import Paths, Settings, read_settings
 from pipelines.shape import Run, lay_inputs, plan
@@ -510,6 +510,11 @@ def _state(base: Base, mutation: Mutation, state: Path) -> Path:
         # A load without its mark was never completed, and counts nowhere.
         if newer & {json.loads(line)["load_id"] for line in mark.read_text(encoding="utf-8").splitlines()}:
             mark.unlink()
+    # Nor was the broken drop ever read whole; what it holds is put down when it is read.
+    reads_file(state / "lake", mutation.source).unlink(missing_ok=True)
+    noted = reads_file(base.state(_BEFORE) / "lake", mutation.source)
+    if noted.exists():
+        shutil.copyfile(noted, reads_file(state / "lake", mutation.source))
     (state / "released").symlink_to(base.state(_BEFORE) / "released")
     shutil.copyfile(base.state(_CLEAN) / "warehouse.duckdb", Places(state).warehouse)
     return state

@@ -148,7 +148,7 @@ class Reads:
     def of(cls, lake: Path, source: str, *, known_at: datetime | None = None) -> Reads:
         """The readings of a source known up to a moment."""
         found = []
-        path = lake / source / _READS
+        path = reads_file(lake, source)
         for line in path.read_bytes().splitlines() if path.exists() else []:
             try:
                 told = json.loads(line)
@@ -180,11 +180,16 @@ class Reads:
         return max(moments, default=None)
 
 
+def reads_file(lake: Path, source: str) -> Path:
+    """Where the readings of a source are put down."""
+    return lake / source / _READS
+
+
 def note_reads(lake: Path, source: str, lines: list[dict[str, Any]]) -> None:
     """Put down that tables were read to their end; each line has `table` and `read_at`, maybe more."""
-    folder = lake / source
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _READS).open("ab") as file:
+    path = reads_file(lake, source)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
         # A line of a process that died in its middle must not swallow the next one.
         file.write(b"".join(b"\n" + json.dumps(line).encode() for line in lines) + b"\n")
         file.flush()
