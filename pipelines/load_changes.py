@@ -30,6 +30,11 @@ SCALED_BY = 5
 """A number that became so many times as large or small has changed its unit; exchange rates do not move like that. What
 goes between 0 and 1 is a flag and has no unit."""
 
+KINDS = "population$|(^|_)type$|(^|_)role$|region|country|currency|pipeline$"
+"""Columns that say of what kind a record is. A kind that many records had does not die out between two releases."""
+KIND_ROWS, KIND_SHARE = 20, 0.05
+"""A kind of at least so many records, and of such a share of them, is no rare one that ends by itself."""
+
 PARTNER_ACCOUNTS = "partner_accounts"
 """The `entity` of a second row per column of a table of accounts: the same counts of those that were partners."""
 
@@ -46,14 +51,16 @@ COLUMNS = {
     "changed_rows": "bigint",
     "scaled_rows": "bigint",
     "jumped_rows": "bigint",
+    "lost_kinds": "varchar",
 }
 """Of `deployment.load_changes`, one row per source, table, entity and column. `compared_rows` are records of then,
 `gone_rows` those that are no longer there; of the others, `filled_rows` had a value then, `emptied_rows` have none now,
 and `changed_rows` another one. A record that its source calls deleted is not there. A flag that was true and is not any
-more counts as emptied. A stamp of something that happened since is no change. A table that was not compared has one row
-without a column's name."""
+more counts as emptied. A stamp of something that happened since is no change. `lost_kinds` are values of a column of `KINDS`
+that no record has any more, as text, empty where none is lost. A table that was not compared has one row without a
+column's name."""
 
-_NOT_COMPARED = {"column_name": "", **dict.fromkeys(list(COLUMNS)[5:], 0)}
+_NOT_COMPARED = {"column_name": "", **dict.fromkeys(list(COLUMNS)[5:-1], 0), "lost_kinds": ""}
 _PARTNER_FLAG, _ACCOUNT_TYPES = "is_partner", ("account_type", "type")
 _IDS = ("source_id", "id")
 _DELETED = "is_deleted"
@@ -228,6 +235,7 @@ def _counted(
             "filled_rows": filled,
             "emptied_rows": emptied,
             **(_changes(con, quoted(column), since) if differing else _UNCHANGED),
+            "lost_kinds": "" if is_accepted or not re.search(KINDS, column) else _lost_kinds(con, quoted(column)),
         }
         for column, (filled, emptied, differing) in presence.items()
     ]
@@ -273,6 +281,20 @@ def _changes(con: duckdb.DuckDBPyConnection, column: str, since: str) -> dict[st
         """
     ).fetchall()[0]
     return {"changed_rows": changed, "scaled_rows": scaled, "jumped_rows": jumped}
+
+
+def _lost_kinds(con: duckdb.DuckDBPyConnection, column: str) -> str:
+    """Values that many records had and none has now; none where the column says nothing at all any more."""
+    (lost,) = con.execute(
+        f"""
+        select coalesce(string_agg(kind, ', ' order by kind), '') from (
+          select {column} as kind from before where {column} is not null group by {column}
+          having count(*) >= {KIND_ROWS} and count(*) >= {KIND_SHARE} * (select count(*) from before)) as kinds
+        where kind not in (select {column} from after where {column} is not null)
+          and exists (select 1 from after where {column} is not null)
+        """
+    ).fetchall()[0]
+    return str(lost)
 
 
 def _utc(moment: datetime) -> datetime:

@@ -65,6 +65,23 @@ SUITE = suite(
                   and entity <> 'overlap_counts'
             """),
         ),
+        warning(
+            "counts_keep_their_size",
+            "most counts of shared accounts are at least five times as large or small as when the last release was "
+            "made: {sample}; does the platform count something else now?",
+            # Small counts change a lot by themselves, one by one.
+            no_rows("""
+                select source, table_name, column_name, scaled_rows || ' of ' || filled_rows as scaled
+                from {judged}
+                where entity = 'overlap_counts' and scaled_rows > 0.5 * filled_rows and scaled_rows >= 5
+            """),
+        ),
+        warning(
+            "kinds_do_not_die_out",
+            "kinds that many records had when the last release was made are on none now: {sample}; are they still "
+            "exported, and by that name?",
+            no_rows("select source, table_name, column_name, lost_kinds from {judged} where lost_kinds <> ''"),
+        ),
         critical(
             "dates_stay_in_their_year",
             "days on which old records were made or closed jumped by most of a year or more since the last release; "

@@ -240,6 +240,29 @@ def test_rows_without_an_id_go_by_the_same_columns_in_staging() -> None:
     assert {entity: tuple(re.findall(r"\w+", columns)) for entity, columns in told} == NATURAL_KEYS
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "lost"),
+    [
+        ("AAAAB" * 8, "AAAAC" * 8, ""),
+        ("AAAB" * 20, "AAAC" * 20, "B"),
+        ("AAAB" * 20, "A" * 80, "B"),
+        ("AB" * 20, "CD" * 20, "A, B"),
+        ("AB" * 20, " " * 40, ""),
+        (("A" * 25 + "B") * 20, "A" * 520, ""),
+    ],
+    ids=["few", "renamed", "gone", "several", "column_emptied", "rare"],
+)
+def test_kinds_that_many_records_had_do_not_die_out(tmp_path: Path, then: str, now: str, lost: str) -> None:
+    def shared(kinds: str) -> list[Row]:
+        return [
+            {"source_id": f"x{n}", "partner_id": "p1", "own_population": kind, "partner_population": "Z"}
+            for n, kind in enumerate(kinds)
+        ]
+
+    found = changes(tmp_path, shared(now), then=shared(then), table="account_overlaps", kind="account_mapping")
+    assert (found["own_population"]["lost_kinds"], found["partner_population"]["lost_kinds"]) == (lost, "")
+
+
 def test_flags_have_no_unit_and_no_spelling(tmp_path: Path) -> None:
     said = {"true": "1", "false": "0"}
     then = [

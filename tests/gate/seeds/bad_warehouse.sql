@@ -116,11 +116,15 @@ select * replace (null as source) from deployment.load_changes limit 1;
 insert into deployment.load_changes by name
 select * replace (null as table_name, null as column_name) from deployment.load_changes limit 1;
 update deployment.load_changes
-set gone_rows = 60, emptied_rows = 60, changed_rows = 60, scaled_rows = 60, jumped_rows = 60;
+set gone_rows = 60, emptied_rows = 60, changed_rows = 60, scaled_rows = 60, jumped_rows = 60,
+  lost_kinds = 'Customers';
 insert into deployment.load_changes by name
 select c.* replace (t.column_name as column_name, 'opportunity_partners' as entity)
 from deployment.load_changes as c
 cross join (values ('created_at'), ('account_id'), ('probability'), ('expires_at')) as t (column_name) where c.source = 'crm' and c.column_name = 'stage';
+insert into deployment.load_changes by name
+select * replace ('overlap_counts' as entity, 'overlap_counts' as table_name, 'count' as column_name)
+from deployment.load_changes where source = 'crm' and column_name = 'amount';
 
 -- loads: everything was last loaded before the quarter ended, and even that later than the run may know
 update deployment.loads set known_at = timestamp '2026-05-01 00:00:00', read_at = timestamp '2026-05-01 00:00:00';

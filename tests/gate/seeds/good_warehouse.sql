@@ -79,7 +79,8 @@ from deployment.loads limit 1;
 create table deployment.load_changes as
 select 'crm' as source, 'opportunities' as table_name, 'opportunities' as entity, column_name,
   timestamp '2026-04-01 06:00:00' as since, 100::bigint as compared_rows, 1::bigint as gone_rows, 99::bigint as filled_rows,
-  1::bigint as emptied_rows, 5::bigint as changed_rows, 1::bigint as scaled_rows, 1::bigint as jumped_rows
+  1::bigint as emptied_rows, 5::bigint as changed_rows, 1::bigint as scaled_rows, 1::bigint as jumped_rows,
+  '' as lost_kinds
 from (values ('amount'), ('close_date'), ('stage')) as t (column_name);
 
 create table policy.policies as
