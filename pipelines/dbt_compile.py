@@ -18,6 +18,9 @@ def main(target: Path, arguments: list[str]) -> bool:
     from dbt.context.providers import generate_runtime_model_context
     from dbt.task.compile import CompileRunner
 
+    from pipelines.dbt_program import quicken
+
+    quicken()
     hooks: dict[str, list[str]] = {}
     compile_node = CompileRunner.compile
 

@@ -56,9 +56,9 @@ COLUMNS = {
 """Of `deployment.load_changes`, one row per source, table, entity and column. `compared_rows` are records of then,
 `gone_rows` those that are no longer there; of the others, `filled_rows` had a value then, `emptied_rows` have none now,
 and `changed_rows` another one. A record that its source calls deleted is not there. A flag that was true and is not any
-more counts as emptied. A stamp of something that happened since is no change. `lost_kinds` are values of a column of `KINDS`
-that no record has any more, as text, empty where none is lost. A table that was not compared has one row without a
-column's name."""
+more counts as emptied. A stamp of something that happened since is no change. `lost_kinds` are the values of a column
+of `KINDS` that no record has any more, as text, empty where none is lost. A table that was not compared has one row
+without a column's name."""
 
 _NOT_COMPARED = {"column_name": "", **dict.fromkeys(list(COLUMNS)[5:-1], 0), "lost_kinds": ""}
 _PARTNER_FLAG, _ACCOUNT_TYPES = "is_partner", ("account_type", "type")

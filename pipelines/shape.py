@@ -458,7 +458,7 @@ def _dbt(
     """Run dbt and hand over every finished node; returns the exit code and the last lines it said."""
     places.dbt_target.mkdir(parents=True, exist_ok=True)
     command = [
-        sys.executable, "-c", "from dbt.cli.main import cli; cli()",
+        sys.executable, "-P", str(Path(__file__).with_name("dbt_program.py")),
         "--log-format", "json", "--log-level", "info", "--log-level-file", "info",
         "--log-path", str(places.dbt_target / "logs"),
         "--no-version-check", "--no-use-colors",
