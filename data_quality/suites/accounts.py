@@ -53,6 +53,14 @@ SUITE = suite(
             """),
         ),
         warning(
+            "name_is_no_document",
+            "names of partners are longer than 500 characters: {sample}; was another field exported as the name?",
+            no_rows("""
+                select source, source_id, partner_number, length(name) as name_length from conformed.accounts
+                where is_partner and not is_deleted and length(name) > 500
+            """),
+        ),
+        warning(
             "partner_has_a_number",
             "partners have no partner number, so people cannot look them up: {sample}",
             no_rows("""

@@ -1,6 +1,6 @@
 """partner_identities: what must be true of partner_identities."""
 
-from data_quality.promise import critical, never_null, no_rows, one_of, suite
+from data_quality.promise import critical, never_null, no_rows, one_of, suite, warning
 
 SUITE = suite(
     "partner_identities",
@@ -44,6 +44,25 @@ SUITE = suite(
                 select released.partner_number, released.partner_id from candidate.partner_segments as released
                 where not exists (
                   select 1 from {judged} as listed where listed.partner_id = released.partner_id)
+            """),
+        ),
+        warning(
+            "linked_accounts_resemble",
+            "accounts share neither name nor web domain with records that are linked to them by id: {sample}; was the "
+            "account renamed, its id used again, or the wrong one named? `segments identity link` settles it",
+            no_rows("""
+                select account.source, account.source_id, account.name, link.source as other_source,
+                  link.source_id as other_source_id, other.name as other_name
+                from identity.partner_links as link
+                inner join identity.partner_records as account
+                  on account.source = link.key_source and account.source_id = link.key_source_id
+                inner join identity.partner_records as other
+                  on other.source = link.source and other.source_id = link.source_id
+                where link.rule = 'crm_account_id' and account.web_domain <> other.web_domain and not exists (
+                  select 1 from identity.partner_names as called
+                  inner join identity.partner_names as other_called on called.folded_key = other_called.folded_key
+                  where called.source = account.source and called.source_id = account.source_id
+                    and other_called.source = other.source and other_called.source_id = other.source_id)
             """),
         ),
         critical(

@@ -8,6 +8,9 @@ select * replace (null as source_id) from conformed.accounts where source_id = '
 insert into conformed.accounts by name
 select * from conformed.accounts where source_id = 'a2';
 insert into conformed.accounts by name
+select * replace ('n2' as source_id, repeat('Acme ', 101) as name)
+from conformed.accounts where source_id = 'a2' and is_partner limit 1;
+insert into conformed.accounts by name
 select * replace ('b1' as source_id, null as is_test, '' as name, 'no_such' as parent_id, 'https://x.example' as domain)
 from conformed.accounts where source_id = 'a3' and source = 'crm';
 insert into conformed.accounts by name
@@ -174,3 +177,6 @@ update released.decisions set level = 'gold' where ladder = 'tier';
 insert into released.scores by name
 select s.* replace ('o' || n as partner_id, n::decimal(18, 6) / 4 as total_score)
 from released.scores as s cross join range(1, 201) as t (n) where partner_id = 'p1';
+
+-- identity: an account whose id was used again for another company
+update identity.partner_records set web_domain = 'other.example' where source = 'crm' and source_id = 'r1';

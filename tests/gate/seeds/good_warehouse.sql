@@ -139,9 +139,18 @@ select 'p' || n as partner_id, 'prm' as source, 'prm' as source_kind, 'Alliance'
   null::date as since
 from range(1, 5) as t (n);
 create table identity.partner_links as
-select source, 'r' || n as source_id, source as kind, 'p' || n as partner_id
+select source, 'r' || n as source_id, source as kind, 'p' || n as partner_id,
+  case source when 'crm' then 'own' else 'crm_account_id' end as rule, 'crm' as key_source, 'r' || n as key_source_id
 from range(1, 12) as t (n) cross join (values ('crm'), ('prm')) as s (source)
 where source = 'prm' or n < 11;
+-- One has a name of its own in the portal, another a domain of its own; none has both.
+create table identity.partner_records as
+select source, source_id, 'Partner ' || partner_id as name,
+  case when source = 'prm' and source_id = 'r2' then 'portal' else partner_id end || '.example' as web_domain
+from identity.partner_links;
+create table identity.partner_names as
+select source, source_id, case when source = 'prm' and source_id = 'r1' then 'portal' else partner_id end as folded_key
+from identity.partner_links;
 create table identity.partner_candidates as
 select 'crm' as source, 'r10' as source_id, 'prm' as other_source, 'r11' as other_source_id;
 create table policy.capacity as
