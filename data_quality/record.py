@@ -149,25 +149,22 @@ def read_record(places: Places) -> Record:
 def fate(places: Places, judgement: Judgement) -> Fate:
     """What became of a judged candidate.
 
-    `current` and `released` are out on a good verdict, `approved` on a person's word in spite of it; `kept back` was
-    good and is not out, such as a rehearsal's.
+    `current` and `released` are out, `approved` on a person's word in spite of this judgement; `kept back` was good and
+    is not out, such as a rehearsal's. A run that finds a release out already has judged what is released.
     """
-    unreleased: Fate = "refused" if judgement.decision == "refuse" else "kept back"
     folder = places.released / "releases" / judgement.quarter / judgement.candidate
-    if not (folder / "manifest.json").exists():
-        return unreleased
-    if not _speaks(folder / VERDICT_FILE, judgement):
-        return unreleased
+    is_out = (folder / "manifest.json").exists()
     if judgement.decision == "refuse":
-        return "approved"
+        return "approved" if is_out and _speaks(folder / VERDICT_FILE, judgement) else "refused"
+    if not is_out:
+        return "kept back"
     return "current" if places.current.resolve() == folder.resolve() else "released"
 
 
 def _speaks(verdict: Path, judgement: Judgement) -> bool:
-    """Whether a release went out on this very judgement; a verdict that cannot be read says so of none."""
+    """Whether a release went out on this very judgement; a verdict that is not there or cannot be read says of none."""
     if not verdict.exists():
-        # Releases made before they kept their verdict were let out by a good one only.
-        return judgement.decision == "release"
+        return False
     try:
         return outcome_of(Verdict.read(verdict)) == judgement.outcome_sha256
     except InputError:
@@ -195,16 +192,17 @@ def asked_names(places: Places, judgement: Judgement) -> frozenset[str]:
 
 
 def outcome_of(verdict: Verdict) -> str:
-    """SHA-256 of what was decided and found.
+    """SHA-256 of what was decided and found; together with the candidate's name, which judgement this is.
 
     What the run was told is no part of it: the release before is another one as soon as this one is out, and partners
-    are not always worked out.
+    are not always worked out. Nor are the candidate's bytes: DuckDB writes the same tables into other bytes every time,
+    and the name is the hash of what they say.
     """
     found = [
         (x.suite, x.expectation, x.table, x.severity, x.success, x.raised, x.observed, x.unexpected_count, x.sample)
         for x in verdict.results
     ]
-    text = json.dumps([verdict.candidate_hash, verdict.decision, found], ensure_ascii=False)
+    text = json.dumps([verdict.decision, found], ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

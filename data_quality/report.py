@@ -100,7 +100,7 @@ def page(verdict: Verdict, beside: Beside | None = None) -> str:
         if beside.aside is not None:
             parts += _set_aside(beside.aside)
         if beside.history:
-            parts += _history(beside.history, outcome_of(verdict))
+            parts += _history(beside.history, (beside.candidate, outcome_of(verdict)))
     parts.append("<h2>Everything that was asked</h2>")
     parts += [_suite(name, list(results)) for name, results in groupby(verdict.results, key=lambda item: item.suite)]
     parts.append("<h2>What the run was told</h2>")
@@ -195,14 +195,14 @@ def _set_aside(aside: Aside) -> list[str]:
     return [heading, f"<p>{said}</p>", *_table(heads, rows)]
 
 
-def _history(history: Sequence[tuple[Judgement, Fate]], own: str) -> list[str]:
+def _history(history: Sequence[tuple[Judgement, Fate]], own: tuple[str, str]) -> list[str]:
     rows = [
         (
             ("w", f"{line.last_at:%Y-%m-%d %H:%M}"),
             ("", line.quarter),
             ("ok" if line.decision == "release" else "no", line.decision),
             *(("n", str(line.count(severity))) for severity in SEVERITIES),
-            ("w", "this one" if line.outcome_sha256 == own else fate),
+            ("w", "this one" if (line.candidate, line.outcome_sha256) == own else fate),
             ("w", line.candidate),
         )
         for line, fate in history

@@ -53,6 +53,19 @@ def test_what_the_run_was_told_makes_no_other_outcome(made: Made) -> None:
     assert fate(made.places, line) == "current"
 
 
+def test_the_same_candidate_in_other_bytes_is_the_same_judgement(made: Made) -> None:
+    """DuckDB never writes a file twice in the same bytes; a second run over the same inputs finds the release out."""
+    judged = made.judge(made.candidate(), "amount_is_usual")
+    made.release(judged)
+    again = record.Verdict.of("0" * 64, {}, list(judged.verdict.results))
+    record.remember(made.places, judged.candidate, again)
+    record.remember(made.places, judged.candidate, record.Verdict.of("1" * 64, {}, list(judged.verdict.results[1:])))
+    assert [(x.times, fate(made.places, x)) for x in read_record(made.places).judgements] == [
+        (1, "current"),
+        (2, "current"),
+    ]
+
+
 def test_a_verdict_holds_no_time_of_day(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     candidate = made.candidate()
     texts = set()
@@ -135,7 +148,7 @@ def test_a_damaged_verdict_in_an_old_release_stops_nobody(made: Made) -> None:
     room.unlock(folder)
     (folder / "verdict.json").write_text('{"half":', encoding="utf-8")
     made.release(made.judge(made.candidate(amount=200)))
-    assert [fate(made.places, line) for line in read_record(made.places).judgements] == ["current", "kept back"]
+    assert [fate(made.places, line) for line in read_record(made.places).judgements] == ["current", "released"]
 
 
 def test_how_one_expectation_fared_and_what_was_not_asked_yet(made: Made) -> None:
