@@ -402,3 +402,10 @@ def test_every_dependency_is_pinned_to_a_version_it_allows() -> None:
         name = requirement.name.lower().replace("_", "-")
         assert name in pins, f"constraints.txt: {name} is not pinned"
         assert requirement.specifier.contains(pins[name]), f"constraints.txt: {name}=={pins[name]} is not {requirement}"
+
+
+def test_the_tests_of_a_group_stay_on_one_worker(request: pytest.FixtureRequest) -> None:
+    """pytest-xdist says so by a suffix; a pytest that it does not know lets it lose the groups without a word."""
+    if not request.config.getoption("loadgroup", default=False):
+        pytest.skip("the tests do not run in groups on several workers")
+    assert request.node.nodeid.endswith("@test_house")
