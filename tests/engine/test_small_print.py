@@ -152,6 +152,18 @@ def test_points_are_clipped_first_and_rounded_last() -> None:
     assert both.points_of("own") == {"a": 2, "b": 50}
 
 
+def test_no_criterion_that_brings_nothing_leaves_out_why() -> None:
+    criterion = {"id": "c", "metric": AMOUNT, "points": {"per_unit": {"each": 1}}, "round": {"digits": 0}}
+    company = company_of({"nothing": {AMOUNT: [0]}, "little": {AMOUNT: [0.4]}, "much": {AMOUNT: [0.6]}})
+    with evaluate([policy_of(policy([criterion]))], inputs_of(company)) as con:
+        said = rows(con, "partner_id", "reason", "scoring.criterion_points")
+    assert said == {
+        ("nothing",): "no points for this value",
+        ("little",): "so few points that they round to 0",
+        ("much",): None,
+    }
+
+
 def test_a_failed_requirement_is_worth_nothing_and_an_unknown_value_what_the_policy_says() -> None:
     asked = {"metric": DEALS, "at_least": 3}
     data = policy(

@@ -147,5 +147,6 @@ select
         when raw < allowed then 'raised to the minimum'
         when is_in_no_band then 'no band for this value, so 0 points'
         when allowed = 0 then 'no points for this value'
+        when {{ rounded_score('allowed', 'rounding_digits', 'rounding_mode') }} = 0 then 'so few points that they round to 0'
     end as reason
 from capped
