@@ -12,6 +12,8 @@ import hashlib
 import json
 import logging
 import multiprocessing
+import multiprocessing.util
+import os
 import re
 import shutil
 import time
@@ -253,12 +255,18 @@ def run_clean(
 def _pool(workers: int, tasks: int) -> Iterator[ProcessPoolExecutor]:
     # Fresh processes: DuckDB's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max(1, min(workers, tasks)), mp_context=context, initializer=warm_up) as pool:
+    with ProcessPoolExecutor(max(1, min(workers, tasks)), mp_context=context, initializer=_begin_worker) as pool:
         try:
             yield pool
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _begin_worker() -> None:
+    warm_up()
+    # The last of what a worker does at its end. DuckDB 2.0's binding prints fifty lines about leaked objects else.
+    multiprocessing.util.Finalize(None, os._exit, args=(0,), exitpriority=-100)
 
 
 # --- the base -------------------------------------------------------------------------------------------------------
