@@ -18,6 +18,7 @@ FLOORS = {
     "heldout.csv": (0.98, 0.95),
     "varied.csv": (0.98, 0.95),
     "varied_heldout.csv": (0.98, 0.95),
+    "blind.csv": (0.98, 0.95),
 }
 
 
