@@ -235,10 +235,12 @@ def release_judged(run: Run, judged: Judged, *, run_name: str) -> Released:
         documents=documents_of(run.places, judged),
         approval=on_record,
     )
+    standing = previous_facts(run.places)["previous_release"]
     emit(
         "released",
         f"release {released.release} "
-        + ("is out" if released.is_new else "was out already: the same inputs give the same release"),
+        + ("is out" if released.is_new else "was out already: the same inputs give the same release")
+        + (f"; {standing}, of a later quarter, stays the current one" if standing != released.release else ""),
         release=released.release,
         quarter=released.quarter,
         is_new=released.is_new,
@@ -259,7 +261,7 @@ def parameters_of(run: Run, candidate: Candidate) -> dict[str, object]:
         "version": candidate.version,
         # The limits bear the same names as in the settings.
         **run.settings.quality.model_dump(include={*PARAMETERS}),
-        **previous_facts(run.places),
+        **previous_facts(run.places, run.quarter.label),
         "suppress_overlap_below": run.settings.privacy.suppress_overlap_below,
         "refuse_stale_sources": run.settings.quality.stale_sources == "refuse",
         "pseudo_partners": tuple(run.settings.pseudo_partners),

@@ -299,6 +299,8 @@ def release(
 ) -> Released:
     """Move a candidate out. Idempotent: an identical release that is already current changes nothing.
 
+    Nor does one that later quarters have gone on from: what they decided stays on record, and current.
+
     Args:
         places: the deployment's folders.
         candidate: the candidate.
@@ -328,10 +330,19 @@ def release(
     if previous is not None and previous["release"] == candidate.release:
         _finish(places, target)
         return Released(candidate.release, candidate.quarter, target, False, previous.get("previous"))
+    if previous is not None and _was_gone_on_from(previous["chain"], candidate):
+        _finish(places, places.current.resolve())
+        return Released(candidate.release, candidate.quarter, target, False, previous["release"])
     if not target.exists():
         _lay_folder(places, target, candidate, previous, findings, run, documents or {}, approval)
     _finish(places, target)
     return Released(candidate.release, candidate.quarter, target, True, previous["release"] if previous else None)
+
+
+def _was_gone_on_from(chain: Sequence[Mapping[str, Any]], candidate: Candidate) -> bool:
+    """Whether the candidate was released, and a later quarter after it: to go back there would forget that quarter."""
+    at = [position for position, link in enumerate(chain) if link["release"] == candidate.release]
+    return bool(at) and any(link["quarter"] > candidate.quarter for link in chain[at[-1] + 1 :])
 
 
 def _check_same_content(candidate: Candidate) -> None:
@@ -459,6 +470,21 @@ def current(places: Places) -> dict[str, Any] | None:
     return manifest
 
 
+def check_owner(places: Places, deployment: str) -> None:
+    """Hold a deployment's name against that of the releases in its state folder.
+
+    Raises:
+        ConfigError: they are another deployment's; decisions, ids and loads of the two would mix.
+    """
+    manifest = current(places)
+    if manifest is not None and manifest["deployment"] != deployment:
+        raise ConfigError(
+            f"{places.state} holds the releases of the deployment {manifest['deployment']!r}, and this one is "
+            f"{deployment!r}; nothing was read or written",
+            next_step="give it a folder of its own (`paths: {state: ...}`), or its name back (`deployment:`)",
+        )
+
+
 def history(places: Places) -> list[dict[str, Any]]:
     """The chain of releases that led to the current one, oldest first."""
     manifest = current(places)
@@ -584,33 +610,50 @@ def recorded_scores(con: duckdb.DuckDBPyConnection, places: Places, quarter: Qua
 def recorded_identities(con: duckdb.DuckDBPyConnection, places: Places, known_at: datetime | None) -> None:
     """Write `released.identities` and `released.former_changes`: which records were which partner, and since when.
 
-    One row per source record, and one per record and change, of the newest release of the chain that knew no more than
-    `known_at` (None: of the current one). A replay of an earlier moment so finds the ids of that moment.
+    One row per source record, and one per record and change, of the release that `base_of` names. A replay of an
+    earlier moment so finds the ids of that moment.
     """
     for table, columns in _IDENTITIES.items():
         write_rows(con, "released", table, columns, [])
-    links = [
-        link
-        for link in history(places)
-        if known_at is None or datetime.fromisoformat(link["known_at"]).replace(tzinfo=UTC) <= known_at
-    ]
-    if not links:
+    base = base_of(places, known_at)
+    if base is None:
         return
-    folder = places.released / "releases" / links[-1]["quarter"] / links[-1]["release"]
+    folder = _folder_of(places, base["release"])
     for table, columns in _IDENTITIES.items():
         file = folder / f"{_READ_BACK[table]}.parquet"
         if file.exists():  # releases before 0.5.0 have none: their ids follow from the records
             con.execute(f"insert into released.{table} select {', '.join(columns)} from read_parquet({literal(file)})")
 
 
-def previous_facts(places: Places) -> dict[str, Any]:
-    """What the gate compares with: the number of partners and the release before."""
-    manifest = current(places)
-    if manifest is None:
+def base_of(places: Places, known_at: datetime | None) -> dict[str, Any] | None:
+    """The manifest of the release that a run with this knowledge goes on from, None where there is none.
+
+    Of the chain, it is the one that knows most and no more than `known_at` (None: no limit). That is not always the one
+    made last: a gap below is filled with what its own day knew.
+    """
+    limit = known_at.astimezone(UTC).replace(tzinfo=None) if known_at else datetime.max
+    links = [(datetime.fromisoformat(link["known_at"]), n, link) for n, link in enumerate(history(places))]
+    known = [one for one in links if one[0] <= limit]
+    if not known:
+        return None
+    path = _folder_of(places, max(known, key=lambda one: one[:2])[2]["release"]) / _MANIFEST
+    found: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return found
+
+
+def previous_facts(places: Places, quarter: str | None = None) -> dict[str, Any]:
+    """What the gate compares a candidate for `quarter` with: how many partners there were, and the current release.
+
+    The partners are those of the newest release of the newest quarter that is not later (None: of the current one).
+    """
+    links = history(places)
+    if not links:
         return {"previous_partner_count": 0, "previous_release": None}
+    upto = [(link["quarter"], n, link) for n, link in enumerate(links) if quarter is None or link["quarter"] <= quarter]
+    before = links[-1] if quarter is None else max(upto, key=lambda one: one[:2])[2] if upto else None
     return {
-        "previous_partner_count": int(manifest["tables"]["partner_segments"]["rows"]),
-        "previous_release": manifest["release"],
+        "previous_partner_count": int(before["partner_count"]) if before else 0,
+        "previous_release": links[-1]["release"],
     }
 
 

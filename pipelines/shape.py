@@ -33,7 +33,7 @@ from pipelines.load_changes import load_changes
 from pipelines.policy import TABLES as POLICY_TABLES
 from pipelines.policy import Policy, in_force, read_exceptions, read_policies, rows_of
 from pipelines.policy.rows import Row as PolicyRow
-from pipelines.release import current, recorded_decisions, recorded_identities, recorded_scores
+from pipelines.release import base_of, check_owner, recorded_decisions, recorded_identities, recorded_scores
 from pipelines.settings import Settings
 from pipelines.warehouse import DEPLOYMENT, POLICY, Places, connect, literal, quoted, write_rows
 
@@ -104,9 +104,10 @@ def plan(settings: Settings, *, quarter: str | None = None, known_at: datetime |
     """Settle everything a run depends on, before anything is read or written.
 
     Raises:
-        ConfigError: an unknown connector, option or quarter.
+        ConfigError: an unknown connector, option or quarter, or the state folder is another deployment's.
         PolicyError: an unreadable policy, or none in force on the quarter's last day.
     """
+    check_owner(Places.of(settings), settings.deployment)
     chosen = settings.quarter(quarter)
     sources = instances(settings)
     everything = read_policies(settings.folder("policies"), metric_names())
@@ -158,15 +159,15 @@ def lay_inputs(run: Run) -> list[Load]:
 
 
 def _changes_since_release(run: Run) -> list[dict[str, Any]]:
-    """What changed in the sources since the loads that the current release rests on."""
-    manifest = current(run.places)
+    """What changed in the sources since the loads that the release rests on which this run goes on from."""
+    manifest = base_of(run.places, run.known_at)
     inputs = manifest["inputs"] if manifest else []
     return load_changes(
         run.places.lake,
         run.sources,
         known_at=run.known_at,
         rests_on={(load["source"], load["table"], load["load_id"]) for load in inputs},
-        since=datetime.fromisoformat(manifest["chain"][-1]["known_at"]).replace(tzinfo=UTC) if manifest else None,
+        since=datetime.fromisoformat(manifest["known_at"]).replace(tzinfo=UTC) if manifest else None,
     )
 
 

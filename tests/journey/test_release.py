@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import duckdb
 import pytest
 
 from pipelines import release as room
-from pipelines.errors import GateRefused, InputError
+from pipelines.errors import ConfigError, GateRefused, InputError
 from pipelines.release import RELEASED_TABLES, Candidate, build_candidate, current, history, roll_back
 from pipelines.warehouse import Places, connect, quoted
 from tests.conftest import ROOT, Deployment
@@ -175,6 +176,51 @@ def test_decisions_of_earlier_quarters_are_read_back_and_the_newest_release_of_a
         recorded_decisions(con, places, spine)
         rows = con.execute("select quarter_index, release, count(*) from released.decisions group by all").fetchall()
     assert rows == [(4, corrected.release, 4)]
+
+
+def test_releasing_an_earlier_quarter_again_forgets_none_of_those_after_it(places: Places) -> None:
+    out = []
+    for quarter, amount in (("2026Q2", 100), ("2026Q3", 200), ("2026Q4", 300)):
+        lay_marts(places, quarter, amount=amount)
+        out.append(let_out(places, build_candidate(places, policy_hash="h")).release)
+    lay_marts(places, "2026Q3", amount=200)
+    again = let_out(places, build_candidate(places, policy_hash="h"))
+    assert (again.release, again.is_new) == (out[1], False)
+    assert [link["release"] for link in history(places)] == out
+    assert amounts(places) == [300, 301, 302]
+    lay_marts(places, "2026Q4", amount=400)
+    let_out(places, build_candidate(places, policy_hash="h"))
+    assert [link["quarter"] for link in history(places)] == ["2026Q2", "2026Q3", "2026Q4", "2026Q4"]
+    assert amounts(places) == [400, 401, 402]
+
+
+def test_a_gap_that_is_filled_below_is_not_what_the_next_run_goes_on_from(places: Places) -> None:
+    let_out(places, build_candidate(places, policy_hash="h"))
+    lay_marts(places, "2026Q3", amount=200, partners=30)
+    third = let_out(places, build_candidate(places, policy_hash="h"))
+    lay_marts(places, "2026Q1", amount=50, partners=2)
+    with connect(places.warehouse) as con:
+        con.execute("update deployment.run_context set known_at = timestamp '2026-04-05 06:00:00'")
+    gap = let_out(places, build_candidate(places, policy_hash="h"))
+    assert [link["quarter"] for link in history(places)] == ["2026Q2", "2026Q3", "2026Q1"]
+
+    def base(known_at: datetime | None) -> str | None:
+        found = room.base_of(places, known_at)
+        return found and str(found["release"])
+
+    assert base(None) == third.release
+    assert base(datetime(2026, 5, 1, tzinfo=UTC)) == gap.release
+    assert base(datetime(2026, 4, 1, tzinfo=UTC)) is None
+    counts = {q: room.previous_facts(places, q)["previous_partner_count"] for q in ("2025Q4", "2026Q1", "2026Q4")}
+    assert counts == {"2025Q4": 0, "2026Q1": 2, "2026Q4": 30}
+
+
+def test_a_state_folder_is_one_deployments(places: Places) -> None:
+    room.check_owner(places, "another")
+    let_out(places, build_candidate(places, policy_hash="h"))
+    room.check_owner(places, "test")
+    with pytest.raises(ConfigError, match="releases of the deployment 'test'"):
+        room.check_owner(places, "another")
 
 
 @pytest.mark.parametrize("broken", ["link", "file"])
