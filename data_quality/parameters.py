@@ -59,6 +59,7 @@ PARAMETERS: dict[str, Parameter] = {
     "score_shift_limit": Parameter("population stability index of the total scores that refuses", 0.25),
     "score_shift_min_partners": Parameter("scored partners from which on scores are compared", 50),
     "max_lost_scores_share": Parameter("largest believable share of scored partners without a score now", 0.05),
+    "max_left_partners_share": Parameter("largest believable share of partners who are none any more", 0.10),
     "max_moves_share": Parameter("largest believable share of moves on a ladder without a guardrail", 0.5),
     "previous_release": Parameter(
         "id of the release that is current while this one is judged; none = there is none", None

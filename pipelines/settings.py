@@ -214,6 +214,13 @@ class Quality(_Part):
         description="share of the scored partners who may lose their score from one release to the next; one or two "
         "partners never stop a release",
     )
+    max_left_partners_share: float = Field(
+        0.10,
+        ge=0,
+        le=1,
+        description="share of the partners who may be none any more from one release to the next, those merged into "
+        "another one apart; a programme that is cleared out by a tenth is signed for",
+    )
     max_moves_share: float = Field(
         0.5,
         ge=0,

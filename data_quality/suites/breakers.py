@@ -81,6 +81,23 @@ _LOST = """
     select partner_id, partner_number, compared_with, score_before from counted where is_lost
 """
 
+# Partners of the last release that are no partners any more, and whose records have not gone on to another one.
+_LEFT = """
+    with followed as (
+      select scores.compared_with, scores.partner_id, scores.partner_number,
+        released.partner_id is null and not exists (
+          select 1 from candidate.identity_changes as changes
+          where changes.change = 'merged' and changes.from_partner_id = scores.partner_id) as has_left
+      from released.scores as scores
+      left join candidate.partner_segments as released on released.partner_id = scores.partner_id),
+    counted as (
+      select *, count(*) over (partition by compared_with) as partners_before,
+        count(*) filter (where has_left) over (partition by compared_with) as left_count
+      from followed)
+    select partner_id, partner_number, compared_with, left_count, partners_before from counted
+    where has_left and left_count > greatest({max_left_partners_share} * partners_before, 2)
+"""
+
 SUITE = suite(
     "breakers",
     place="warehouse",
@@ -141,6 +158,12 @@ SUITE = suite(
             "no_partner_lost_its_score",
             "partners who had a score in the last release have none now: {sample}",
             no_rows(_LOST),
+        ),
+        critical(
+            "few_partners_left",
+            "more than {max_left_partners_share} of the partners of the last release are no partners now; look for a "
+            "source that no longer knows them or calls them partners: {sample}",
+            no_rows(_LEFT),
         ),
         critical(
             "moves_are_fewer_than_usual_limits",

@@ -111,6 +111,30 @@ def test_partners_who_lost_their_score_break_above_a_share_and_never_by_twos(goo
     assert "few_partners_lost_their_score" not in failed(good, max_lost_scores_share=0.0)
 
 
+def test_partners_who_are_none_any_more_break_above_a_share_and_never_by_twos(good: Pair) -> None:
+    lay_scores(good, SAME_AS_BEFORE)
+    leave = "delete from partner_segments where partner_id in ({})"
+    good.change(leave.format(", ".join(f"'p{n}'" for n in range(1, 11))))
+    assert failed(good) == {}
+    good.change(leave.format("'p11'"))
+    found = failed(good)
+    assert list(found) == ["few_partners_left"]
+    assert "left_count=11" in found["few_partners_left"]
+    assert failed(good, max_left_partners_share=0.11) == {}
+    # A partner whose records have gone on to another one has not left.
+    good.change(
+        "insert into identity_changes by name select * replace ('merged' as change, 'p11' as from_partner_id) "
+        "from identity_changes limit 1"
+    )
+    assert failed(good) == {}
+    good.change("update partner_segments set partner_id = 'p1' where partner_id = 'p98'")
+    good.change("update partner_segments set partner_id = 'p2' where partner_id = 'p99'")
+    assert list(failed(good, max_left_partners_share=0.0)) == ["few_partners_left"]
+    good.change("delete from partner_segments where partner_id not in ('p1', 'p2', 'p12')")
+    good.change("delete from released.scores where partner_id not in ('p1', 'p2', 'p12', 'p4', 'p5')", candidate=False)
+    assert "few_partners_left" not in failed(good, max_left_partners_share=0.0)
+
+
 def test_a_ladder_without_a_guardrail_has_the_deployments_limit(good: Pair) -> None:
     good.change("delete from policy.guardrails where kind = 'max_moves_share'", candidate=False)
     # Three of four partners go up on both ladders.
