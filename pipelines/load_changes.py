@@ -23,7 +23,8 @@ from pipelines.lake import REJECTED_TABLE, Load, chosen, files_of, loads
 from pipelines.warehouse import literal, memory, quoted
 
 COMPARED_ROWS = 50_000
-"""Of larger tables so many records are compared, chosen by their ids: enough to see a share of a hundredth."""
+"""Of larger tables so many records are compared, chosen by their ids: enough to see a share of a hundredth. Of
+partners' accounts all are."""
 JUMPED_DAYS = 300
 """A day that moved by more than this has jumped: a whole year with some days to spare."""
 SCALED_BY = 5
@@ -147,29 +148,38 @@ class _Pair:
         if record is None or not columns:
             return [_NOT_COMPARED]
         every = max(1, sum(load.rows for load in self.then) // COMPARED_ROWS)
+        # Among a CRM's accounts partners are few: what happens to all of them is little of the table, and all count.
+        is_partner = self._is_partner(columns) if self.entity == "accounts" else None
         for name, part, has in (("before", before, there[0]), ("after", after, there[1])):
             # A column that is no longer exported is empty now.
             values = ", ".join(f"{_value(column, is_there=column in has)} as {quoted(column)}" for column in columns)
             # A record may have come with several loads, or twice in one: the newest stands for it, of equal ones the
             # same one on both sides.
             order = ", ".join(f"{quoted(column)} nulls last" for column in columns)
+            chosen_too = "select record from before" if name == "after" else ""
+            if name == "before" and is_partner:
+                chosen_too = f"select record from told where {is_partner}"
+            is_chosen = f"hash(record) % {every} = 0" + (f" or record in ({chosen_too})" if chosen_too else "")
             con.execute(
-                f"create or replace temp table {name} as select * exclude (is_gone) from ("
-                f"select {record} as record, "
+                f"create or replace temp table {name} as with told as ("
+                f"select {record} as record, _dlt_load_id as load_id, "
                 f"{_value(_DELETED, is_there=_DELETED in has)} is not distinct from 'true' as is_gone, {values} "
-                f"from {part} where {record} is not null and hash({record}) % {every} = 0 "
-                f"qualify row_number() over (partition by {record} order by cast(_dlt_load_id as double) desc, {order}"
+                f"from {part} where {record} is not null) select * exclude (is_gone, load_id) from ("
+                f"select * from told where {is_chosen if every > 1 else 'true'} "
+                f"qualify row_number() over (partition by record order by cast(load_id as double) desc, {order}"
                 ") = 1) where not is_gone"
             )
         since = literal(_utc(max(load.known_at for load in self.then)).isoformat())
         # Once said of a load since then it holds, also when another export follows.
         is_accepted = any(load.is_shrink_accepted for load in self.history if load.order > self.then[-1].order)
+        if not is_partner:
+            return _counted(con, columns, since, is_accepted=is_accepted)
+        con.execute(f"create or replace temp table partners as select * from before where {is_partner}")
+        con.execute(f"delete from before where hash(record) % {every} <> 0")
         found = _counted(con, columns, since, is_accepted=is_accepted)
-        if self.entity == "accounts" and (is_partner := self._is_partner(columns)):
-            # Among a CRM's accounts partners are few: what happens to all of them is little of the table.
-            con.execute(f"delete from before where not ({is_partner})")
-            partners = _counted(con, columns, since, is_accepted=is_accepted)
-            found += [{**row, "entity": PARTNER_ACCOUNTS} for row in partners]
+        con.execute("create or replace temp table before as from partners")
+        partners = _counted(con, columns, since, is_accepted=is_accepted)
+        found += [{**row, "entity": PARTNER_ACCOUNTS} for row in partners]
         return found
 
     def _record(

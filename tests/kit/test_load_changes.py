@@ -184,10 +184,10 @@ def test_a_corrected_file_of_the_same_drop_is_compared_with_the_one_a_release_re
     drop(tmp_path, THEN, "opportunities", deals())
     settings, _ = read(tmp_path)
     inputs = [dict(zip(("source", "table", "load_id"), one, strict=True)) for one in ids(settings)]
-    manifest = {"inputs": inputs, "chain": [{"known_at": "2026-07-05 00:00:00"}]}
+    manifest = {"inputs": inputs, "known_at": "2026-07-05 00:00:00"}
     drop(tmp_path, THEN, "opportunities", [{**row, "amount": f"{float(row['amount']) * 100:.2f}"} for row in deals()])
     settings, _ = read(tmp_path)
-    monkeypatch.setattr(shape, "current", lambda places: manifest)
+    monkeypatch.setattr(shape, "base_of", lambda places, known_at: manifest)
     found = {row["column_name"]: row for row in shape._changes_since_release(shape.plan(settings))}
     assert counts(found["amount"]) == [DEALS, 0, DEALS, DEALS, 0]
     assert found["amount"]["since"] == THEN.replace(tzinfo=None)
@@ -285,6 +285,24 @@ def test_what_happens_to_partners_is_counted_of_them_alone(tmp_path: Path, mark:
     now = [{**row, "domain": ""} if n < 8 else row for n, row in enumerate(accounts)]
     found = changes(tmp_path, now, then=accounts, table="accounts", entity=PARTNER_ACCOUNTS, partner_types=["Reseller"])
     assert counts(found["domain"]) == [8, 8, 0, 0, 0]
+
+
+def test_of_many_accounts_every_partner_is_compared_and_of_the_others_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.load_changes.COMPARED_ROWS", 40)
+    then = [
+        {"source_id": f"a{n}", "name": f"Account {n}", "is_partner": str(n < 30).lower(), "country": "DE"}
+        for n in range(400)
+    ]
+    now = [{**row, "country": "" if row["is_partner"] == "true" else "DE"} for row in then]
+    partners = changes(tmp_path / "partners", now, then=then, table="accounts", entity="partner_accounts")
+    assert [partners["country"][name] for name in ("compared_rows", "emptied_rows")] == [30, 30]
+    every = changes(tmp_path / "all", now, then=then, table="accounts")
+    assert 20 < every["country"]["compared_rows"] < 80
+    # The records of the sample are the same ones then and now, and partners do not weigh more in it.
+    assert every["country"]["gone_rows"] == 0
+    assert every["country"]["emptied_rows"] < 15
 
 
 def test_a_record_that_stands_twice_is_compared_once(tmp_path: Path) -> None:
