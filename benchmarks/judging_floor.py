@@ -44,7 +44,7 @@ def _same_as_entities(suite: str, once: str) -> dict[str, str]:
     return {
         f"{suite}.source_is_named": "(select sum(no_source) from by_source)",
         f"{suite}.source_id_is_there": "(select sum(no_id) from by_source)",
-        f"{suite}.{once}": "(select coalesce(sum(times), 0) from twice)",
+        f"{suite}.{once}": "(select count(*) from twice)",
     }
 
 
@@ -440,7 +440,7 @@ _EVERY_TABLE = {
     "entities.source_id_is_there": "(select coalesce(sum(no_id), 0) from by_source)",
     "entities.flags_are_decided": "(select coalesce(sum(undecided), 0) from by_source)",
     "entities.nothing_was_known_too_late": "(select coalesce(sum(too_late), 0) from by_source)",
-    "entities.row_stands_once": "(select coalesce(sum(times), 0) from twice)",
+    "entities.row_stands_once": "(select count(*) from twice)",
     "entities.source_may_offer_it": """(
         select count(*) from by_source as f
         where not exists (

@@ -14,9 +14,11 @@ import logging
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from data_quality import duck_ro
 from data_quality.masking import without_mail
@@ -80,6 +82,7 @@ def _judge_suite(session: _Session, suite: Suite, values: Mapping[str, Any]) -> 
     answers: dict[str, Any] = {}
     trouble: Exception | None = None
     statements: dict[str, str] = {}
+    offenders: dict[str, str] = {}
     try:
         parts = {JUDGED: suite.relation}
         if any(f"{{{HOLDS_AT}}}" in (rule.query or "") for rule in suite.expectations):
@@ -88,7 +91,8 @@ def _judge_suite(session: _Session, suite: Suite, values: Mapping[str, Any]) -> 
         for rule in suite.expectations:
             statements[rule.name] = _statement(suite, rule, arguments[rule.name], parts, values)
             if rule.query is not None:
-                arguments[rule.name] = {"unexpected_rows_query": _untouched(statements[rule.name])}
+                offenders[rule.name] = session.lay_offenders(statements[rule.name])
+                arguments[rule.name] = {"unexpected_rows_query": _untouched(offenders[rule.name])}
         answers = session.ask(suite, arguments, in_sql(suite.select, values))
     except Exception as error:  # noqa: BLE001 - a suite that cannot run refuses
         trouble = error
@@ -99,13 +103,16 @@ def _judge_suite(session: _Session, suite: Suite, values: Mapping[str, Any]) -> 
             found = trouble or RuntimeError("Great Expectations returned no result for it")
             results.append(_unanswered(suite.suite, suite.table, rule.name, "the suite could not run", found, rule))
         else:
-            results.append(_result(session, suite, rule, statements[rule.name], values, answer))
+            found_by = offenders.get(rule.name, statements[rule.name])
+            results.append(_result(session, suite, rule, statements[rule.name], found_by, values, answer))
+    session.forget_offenders()
     return results
 
 
 def _result(
-    session: _Session, suite: Suite, rule: Expectation, sql: str, values: Mapping[str, Any], answer: Any
+    session: _Session, suite: Suite, rule: Expectation, sql: str, found_by: str, values: Mapping[str, Any], answer: Any
 ) -> Result:
+    """One result; `sql` shows people what was found, `found_by` reads it from where it was laid."""
     common: dict[str, Any] = {
         "suite": suite.suite,
         "table": suite.table,
@@ -122,7 +129,7 @@ def _result(
         return Result(**common, success=True, says=_without_result_names(rule.says, values))
     count, observed = _observed(rule, answer.result)
     try:
-        sample = session.sample(sql)
+        sample = session.sample(found_by)
     except Exception as error:  # noqa: BLE001 - the failure stands without its sample
         sample = (f"no sample: {_short(error)}",)
     facts = {"observed": observed, "unexpected_count": count, "sample": "; ".join(sample) or "none"}
@@ -179,6 +186,7 @@ class _Session:
 
     warehouse: Path
     database: Path
+    laid: list[str] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         for path in (self.warehouse, self.database):
@@ -218,6 +226,28 @@ class _Session:
         answers = batch.validate(asked, result_format={"result_format": "BASIC", "partial_unexpected_count": 0})
         configured = [(answer.expectation_config, answer) for answer in answers.results]
         return {config.meta["name"]: answer for config, answer in configured if config is not None and config.meta}
+
+    def lay_offenders(self, sql: str) -> str:
+        """Find a rule's offenders once, in memory beside the files; returns the statement that reads them there.
+
+        Great Expectations runs a query once to count and once more to fetch, and the sample would be a third time. What
+        cannot be run is handed over as it is: whoever asks then gets DuckDB's own message.
+        """
+        name = f"offenders_{len(self.laid)}"
+        try:
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql(f"create temp table {name} as {sql}")
+        except SQLAlchemyError:
+            return sql
+        self.laid.append(name)
+        return f"select * from temp.main.{name}"
+
+    def forget_offenders(self) -> None:
+        """Drop what `lay_offenders` laid."""
+        with self.engine.connect() as connection:
+            for name in self.laid:
+                connection.exec_driver_sql(f"drop table temp.main.{name}")
+        self.laid.clear()
 
     def sample(self, sql: str) -> tuple[str, ...]:
         """The first different rows `sql` finds, in the order of their content so that threads cannot change it."""
@@ -270,23 +300,16 @@ def _statement(
     relation = in_sql(suite.relation, values)
     if rule.type == ROW_COUNT:
         return f"select count(*) as row_count from {relation}"
-    columns = kwargs.get("column_list") or [kwargs["column"]]
-    shown = ", ".join(dict.fromkeys([*suite.key, *columns]))
-    listed = ", ".join(columns)
+    column = kwargs["column"]
+    shown = ", ".join(dict.fromkeys([*suite.key, column]))
     match rule.type:
         case "ExpectColumnValuesToNotBeNull":
-            return f"select {shown} from {relation} where {listed} is null"
-        case "ExpectColumnValuesToBeUnique" | "ExpectCompoundColumnsToBeUnique":
-            present = " and ".join(f"{column} is not null" for column in columns)
-            return (
-                f"select {listed}, count(*) as row_count from {relation} where {present} "
-                f"group by {listed} having count(*) > 1"
-            )
+            return f"select {shown} from {relation} where {column} is null"
         case "ExpectColumnValuesToBeInSet":
-            return f"select {shown} from {relation} where {listed} not in {as_sql(kwargs['value_set'])}"
+            return f"select {shown} from {relation} where {column} not in {as_sql(kwargs['value_set'])}"
         case "ExpectColumnValuesToBeBetween":
             bounds = [
-                f"{listed} {sign} {as_sql(kwargs[bound])}"
+                f"{column} {sign} {as_sql(kwargs[bound])}"
                 for bound, sign in (("min_value", "<"), ("max_value", ">"))
                 if kwargs.get(bound) is not None
             ]

@@ -36,10 +36,14 @@ def never_null(column: str) -> Promise:
 
 
 def stands_once(*columns: str) -> Promise:
-    """No two rows have the same values in these columns; a row with a null in one of them counts as none."""
-    if len(columns) == 1:
-        return {"type": "ExpectColumnValuesToBeUnique", "kwargs": {"column": columns[0]}}
-    return {"type": "ExpectCompoundColumnsToBeUnique", "kwargs": {"column_list": list(columns)}}
+    """No two rows have the same values in these columns; a row with a null in one of them counts as none.
+
+    Asked as rows: the library's own expectation numbers every row of the table, four times the work of counting.
+    """
+    listed, present = ", ".join(columns), " and ".join(f"{column} is not null" for column in columns)
+    return no_rows(
+        f"select {listed}, count(*) as row_count from {{judged}} where {present} group by {listed} having count(*) > 1"
+    )
 
 
 def one_of(column: str, *values: str) -> Promise:

@@ -47,8 +47,6 @@ reason of every row that was set aside, also of those that nothing speaks agains
 TYPES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     ROW_COUNT: (frozenset({"min_value"}), frozenset({"max_value"})),
     NOT_NULL: (frozenset({"column"}), frozenset()),
-    "ExpectColumnValuesToBeUnique": (frozenset({"column"}), frozenset()),
-    "ExpectCompoundColumnsToBeUnique": (frozenset({"column_list"}), frozenset()),
     "ExpectColumnValuesToBeInSet": (frozenset({"column", "value_set"}), frozenset()),
     "ExpectColumnValuesToBeBetween": (frozenset({"column"}), frozenset({"min_value", "max_value"})),
     ROWS: (frozenset(), frozenset()),

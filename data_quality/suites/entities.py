@@ -60,15 +60,19 @@ SUITE = suite(
             "links_lead_somewhere",
             "more than a share of {max_broken_links_share} of links lead to records that are nowhere: {sample}",
             no_rows("""
-                select link.entity, link.source, link.what,
-                  count(*) filter (where target.id is null) || ' of ' || count(*) as broken
-                from {linked_rows} as link
-                left join (select distinct entity, left(source_id, 15) as id from {judged}) as target
-                  on target.entity = link.target and target.id = left(link.target_id, 15)
-                where link.target_id <> '' and link.target in (select entity from {judged})
-                group by link.entity, link.source, link.what
-                having count(*) filter (where target.id is null) > {max_broken_links_share} * count(*)
-                  and count(*) filter (where target.id is null) >= 5
+                with needed as (
+                  select entity, source, what, target, left(target_id, 15) as id, count(*) as links
+                  from {linked_rows} as linked where target_id <> ''
+                  group by entity, source, what, target, left(target_id, 15)),
+                followed as (
+                  select needed.*, exists (
+                    select 1 from {judged} as there
+                    where there.entity = needed.target and left(there.source_id, 15) = needed.id) as is_there
+                  from needed where needed.target in (select distinct entity from {judged}))
+                select entity, source, what, sum(links) filter (where not is_there) || ' of ' || sum(links) as broken
+                from followed group by entity, source, what
+                having sum(links) filter (where not is_there) > {max_broken_links_share} * sum(links)
+                  and sum(links) filter (where not is_there) >= 5
             """),
         ),
         critical(

@@ -142,8 +142,8 @@ def test_the_words_of_a_suite_say_what_the_language_knows() -> None:
     assert [rule.type for rule in made.expectations] == [
         "ExpectTableRowCountToBeBetween",
         "ExpectColumnValuesToNotBeNull",
-        "ExpectColumnValuesToBeUnique",
-        "ExpectCompoundColumnsToBeUnique",
+        "UnexpectedRowsExpectation",
+        "UnexpectedRowsExpectation",
         "ExpectColumnValuesToBeInSet",
         "ExpectColumnValuesToBeBetween",
         "UnexpectedRowsExpectation",
