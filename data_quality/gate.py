@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 from sqlalchemy.exc import SQLAlchemyError
 
 from data_quality import duck_ro
@@ -26,6 +27,7 @@ from data_quality.parameters import as_sql, as_words, complete, in_argument, in_
 from data_quality.suite import HOLDS_AT, JUDGED, ROW_COUNT, ROWS, Expectation, Suite, for_entities, read_suites
 from data_quality.verdict import Result, Verdict
 from pipelines.errors import ConfigError
+from pipelines.warehouse import literal, memory
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -35,6 +37,8 @@ SAMPLE_ROWS = 5
 SAMPLE_COLUMNS = 4
 SAMPLE_WIDTH = 160
 OBSERVED_WIDTH = 400
+LEDGERS = "deployment."
+"""What a row of such a table says is about a source, or about a table of one."""
 
 
 def warm_up() -> None:
@@ -75,6 +79,38 @@ def judge(
         if session is not None:
             session.close()
     return Verdict.of(candidate_hash, {name: as_words(value) for name, value in values.items()}, results)
+
+
+def failing_places(warehouse: Path, database: Path, failed: Collection[Result]) -> dict[str, list[tuple[str, str]]]:
+    """Every source and table (or "") that a failed expectation about loads found, by the expectation's name.
+
+    A sample shows five rows; what is not among them may be as broken. An expectation is left out when nobody can say:
+    it could not be evaluated, or its statement fails now.
+    """
+    asked = [result for result in failed if result.table.startswith(LEDGERS) and not result.raised]
+    if not asked:
+        return {}
+    found = {}
+    with memory() as con:
+        try:
+            con.execute(f"attach {literal(warehouse)} as warehouse (read_only)")
+            con.execute(f"attach {literal(database)} as candidate (read_only)")
+            con.execute("use warehouse")
+        except duckdb.Error:
+            return {}
+        for result in asked:
+            with contextlib.suppress(duckdb.Error):
+                found[result.name] = _places_in(con, result.sql)
+    return found
+
+
+def _places_in(con: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[str, str]]:
+    names = {name for name, *_ in con.execute(f"select * from ({sql}) limit 0").description or ()}
+    if "source" not in names:
+        return []
+    table = "coalesce(table_name, '')" if "table_name" in names else "''"
+    rows = con.execute(f"select distinct source, {table} from ({sql}) where source is not null").fetchall()
+    return sorted((str(source), str(name)) for source, name in rows)
 
 
 def _judge_suite(session: _Session, suite: Suite, values: Mapping[str, Any]) -> list[Result]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from data_quality.blast import measure
-from data_quality.gate import judge
+from data_quality.gate import DATABASE, failing_places, judge
 from data_quality.parameters import PARAMETERS, as_words
 from data_quality.quarantine import glance
 from data_quality.record import fate, read_record, remember
@@ -77,6 +77,7 @@ def judge_candidate(run: Run, candidate: Candidate, *, in_partners: bool = True)
     seconds = time.perf_counter() - started
     failed = list(verdict.failures())
     stands = is_approved(run.places, candidate, verdict)
+    places = failing_places(run.places.warehouse, candidate.folder / DATABASE, failed)
     for result in failed:
         emit(
             "expectation_failed",
@@ -87,7 +88,9 @@ def judge_candidate(run: Run, candidate: Candidate, *, in_partners: bool = True)
             expectation=result.expectation,
             severity=result.severity,
             observed=result.observed,
+            raised=result.raised,
             refuses=result.refuses and not stands,
+            places=places.get(result.name),
             sample=list(result.sample),
             partners=list(result.partners[:TOLD_PARTNERS]),
             partner_count=result.partner_count,

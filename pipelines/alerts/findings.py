@@ -27,6 +27,9 @@ COLUMNS, SENT = "columns", "sent"
 """What closes an incident: its source was read, the candidate was judged, a release went out, the columns are back, a
 message was taken."""
 
+LEDGERS = "deployment."
+"""What a row of such a table says is about a source, or about a table of one."""
+
 _SHOWN = 5
 # What an expectation is about, told from its name: a new one is an alarm of the right kind without a list to keep.
 _KINDS: tuple[tuple[AlertKind, str], ...] = (
@@ -60,6 +63,8 @@ class Report:
     passed: int = -1
     """The last step (its place in `STEPS`) that is behind the run for certain."""
     is_judged: bool = False
+    unplaced: set[tuple[str, str]] = field(default_factory=set)
+    """Suite and expectation of failures that are about tables, and nobody could say about which."""
     is_released: bool = False
     is_damaged: bool = False
     """A part of what the run said is lost. It may have been trouble, so nothing is proved right by the rest."""
@@ -79,6 +84,8 @@ class Report:
                 return f"source {incident.source} was read, and shows it no more"
             case "columns" if set(incident.columns) <= self.regained.get(incident.place, set()):
                 return f"{incident.place} has the columns again"
+            case "judged" if (incident.suite, incident.expectation) in self.unplaced:
+                return ""
             case "judged" if self.is_judged and self.quarter >= incident.quarter:
                 return "judged again, and it holds"
             case "released" if self.is_released and self.quarter >= incident.quarter:
@@ -108,6 +115,7 @@ def report_of(lines: Sequence[Line], *, died: bool = False) -> Report:
     report = Report()
     judged: list[Finding] = []
     failed: list[Line] = []
+    could_ask = True
     for line in lines:
         fields = line.fields
         if line.event in _PROVES:
@@ -118,14 +126,18 @@ def report_of(lines: Sequence[Line], *, died: bool = False) -> Report:
             case "quarter_begun":
                 # A run may make up for earlier quarters first; the last one it takes up is what it has to say.
                 report.quarter, judged = fields.get("quarter", report.quarter), []
-                report.is_judged = False
+                report.is_judged, report.unplaced, could_ask = False, set(), True
                 report.known_at = _asked_for(fields.get("known_at") or fields.get("newest"))
             case "table_landed":
                 report.read.add(fields.get("source", ""))
             case "expectation_failed":
                 judged += _of_expectation(line)
+                if _is_unplaced(line):
+                    report.unplaced.add((str(fields.get("suite", "")), str(fields.get("expectation", ""))))
+                # The gate's own questions are whether it can ask at all.
+                could_ask = could_ask and not (fields.get("raised") and fields.get("suite") == "gate")
             case "judged":
-                report.is_judged = True
+                report.is_judged = could_ask
                 if fields.get("decision") != "release":
                     judged.append(_refusal(report, str(fields.get("candidate", ""))))
             case "release_refused" if not any(one.kind == "release_refused" for one in judged):
@@ -201,18 +213,30 @@ def _of_expectation(line: Line) -> Iterable[Finding]:
         "at_risk": [tidy(one) for one in at_risk[:_SHOWN]],
     }
     table = str(fields.get("table", ""))
-    if table.startswith("deployment."):
+    if table.startswith(LEDGERS):
         # A row there is a table of a source; several can fail one expectation, and each is an incident of its own.
-        by_source: dict[tuple[str, str], list[str]] = {}
+        # The sample is cut off after a few rows: it describes, the places are what there is.
+        known = fields.get("places")
+        by_source: dict[tuple[str, str], list[str]] = {(str(source), str(name)): [] for source, name in known or ()}
         for row in sample:
             values = dict(_PAIR.findall(row))
-            if "source" in values:
-                by_source.setdefault((values["source"].strip(), values.get("table_name", "").strip()), []).append(row)
+            place = values.get("source", "").strip(), values.get("table_name", "").strip()
+            if place in by_source or ("source" in values and known is None):
+                by_source.setdefault(place, []).append(row)
         for (source, table), rows in by_source.items():
-            yield Finding(kind=kind, source=source, table=table, expectation=expectation, keys=keys_of(rows), **common)
+            about = {**common}
+            if not rows:
+                about["says"] = tidy(f"{source}{table and '.'}{table} as well: {line.message}")
+                rows = [f"source={source}" + (f", table_name={table}" if table else "")]
+            yield Finding(kind=kind, source=source, table=table, expectation=expectation, keys=keys_of(rows), **about)
         if by_source:
             return
     yield Finding(kind=kind, table=table, expectation=expectation, keys=keys_of(sample), **common)
+
+
+def _is_unplaced(line: Line) -> bool:
+    """Whether a failure about tables of sources does not say which: what it said before may go on."""
+    return str(line.fields.get("table", "")).startswith(LEDGERS) and line.fields.get("places") is None
 
 
 def _refusal(report: Report, candidate: str) -> Finding:

@@ -300,6 +300,48 @@ def test_what_is_wrong_with_loads_is_told_per_source_and_table_and_to_its_owner(
     assert "keys: source=crm, table_name=account, column_name=amount" in owners["crm.account"]
 
 
+def emptied(*columns: str, told: bool = True) -> tuple[str, dict]:
+    """The gate found these columns emptied and shows five of them, sorted; `told`: it names all their tables."""
+    rows = sorted("source=crm, table_name={}, column_name={}, emptied=9 of 10".format(*x.split(".")) for x in columns)
+    places = sorted({("crm", name.split(".")[0]) for name in columns})
+    known = {"places": places} if told else {}
+    return failed_expectation(
+        "columns_stay_filled", "deployment.load_changes", suite="load_changes", sample=rows[:5], **known
+    )
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_table_that_the_sample_does_not_show_is_as_broken(desk: Desk, webhook: Webhook, told: bool) -> None:
+    desk.configure(desk.target(webhook.url))
+    five = [f"account.{letter}" for letter in "abcde"]
+    deals, accounts, users = (
+        f"schema_changed:crm.{table}/columns_stay_filled" for table in ("opportunity", "account", "user")
+    )
+    desk.run(landed(), begun(), emptied("opportunity.amount", told=told), judged(), released())
+    desk.run(landed(), begun(), emptied("opportunity.amount", *five, "user.name", told=told), judged(), released())
+    assert set(desk.book.open) == ({deals, accounts, users} if told else {deals, accounts})
+    assert not any("RECOVERED" in title for title in webhook.titles)
+    if told:
+        message = next(one["message"] for one in webhook.got if "crm.user" in one["title"])
+        assert "what: crm.user as well: " in message
+        assert "keys: source=crm, table_name=user" in message
+    desk.run(landed(), begun(), emptied("user.name", told=told), judged(), released())
+    assert set(desk.book.open) == ({users} if told else {deals, accounts, users}), "closed when it is proven alone"
+    desk.run(*good_run())
+    assert desk.book.open == {}
+
+
+def test_a_gate_that_could_not_ask_proves_nothing(desk: Desk) -> None:
+    desk.run(begun(), emptied("account.name"), failed_expectation("late"), judged(), released())
+    before = set(desk.book.open)
+    raised = failed_expectation("columns_stay_filled", "deployment.load_changes", suite="load_changes", raised=True)
+    desk.run(begun(), raised, failed_expectation("late"), judged("refuse"), fails=GateRefused("refused"))
+    assert before <= set(desk.book.open)
+    shut = failed_expectation("files_can_be_opened", "candidate", suite="gate", raised=True, refuses=True)
+    desk.run(begun(), shut, judged("refuse"), fails=GateRefused("refused"))
+    assert before <= set(desk.book.open)
+
+
 def test_the_owner_of_rows_is_that_of_the_source_they_name(desk: Desk) -> None:
     desk.run(
         begun(), failed_expectation("late", sample=["source=crm, source_id=006A, close_date=2026-01-01"]), judged()

@@ -226,6 +226,7 @@ def test_the_verdict_and_the_events_tell_the_partners(
     assert fields["partners"] == list(told.partners[:20])
     assert (fields["partner_count"], fields["at_risk_count"]) == (told.partner_count, told.at_risk_count)
     assert fields["at_risk"] == list(told.at_risk[:20])
+    assert fields["places"] == [("prm", "")]
     assert events["judged"]["blast_seconds"] > 0
     assert Verdict.read(broken.candidate.folder / "verdict.json") == judged.verdict
     page = (broken.run.places.reports / "verdict.html").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from data_quality.gate import judge
+from data_quality.gate import failing_places, judge
 from data_quality.suite import Suite, read_suites
 from data_quality.verdict import Result, Verdict
 from pipelines.errors import ConfigError, InputError
@@ -189,6 +189,32 @@ def test_the_sql_of_a_failure_shows_it_again(bad_files: Pair, bad_verdict: Verdi
         connection.execute("use warehouse")
         for result in bad_verdict.failures():
             assert connection.execute(result.sql).fetchall(), result.expectation
+
+
+def test_every_source_and_table_that_fails_is_known_though_a_sample_shows_five_rows(good: Pair) -> None:
+    good.change(
+        "update deployment.loads set known_at = timestamp '2100-01-01'; "
+        "insert into deployment.loads by name select 'zoo' as source, 't' || n as table_name, 'l' as load_id, "
+        "timestamp '2100-01-01' as known_at from range(9) as numbers (n)",
+        candidate=False,
+    )
+    failed = good.judge_by("loads").failures()
+    late = next(one for one in failed if one.expectation == "load_is_within_what_may_be_known")
+    assert not any("t8" in row for row in late.sample)
+    told = {**late.model_dump(), "expectation": "told"}
+    others = [
+        Result(**{**told, "sql": "select source, 1 as rows from deployment.loads"}),
+        Result(**{**told, "expectation": "whole", "sql": "select count(*) as row_count from deployment.loads"}),
+        Result(**{**told, "expectation": "raised", "raised": True}),
+        Result(**{**told, "expectation": "broken", "sql": "select nothing from nowhere"}),
+        Result(**{**told, "expectation": "of another kind", "table": "opportunities"}),
+    ]
+    places = failing_places(good.warehouse, good.candidate / "segments.duckdb", [late, *others])
+    assert set(places) == {late.name, "loads.told", "loads.whole"}
+    assert {("zoo", f"t{n}") for n in range(9)} < set(places[late.name])
+    assert ("zoo", "") in places["loads.told"]
+    assert places["loads.whole"] == []
+    assert failing_places(good.warehouse, good.candidate / "not there", [late]) == {}
 
 
 def test_samples_are_few_and_hold_no_address_of_a_person(bad_verdict: Verdict) -> None:
