@@ -115,22 +115,27 @@ def overheard(
         recording.__exit__(None, None, None)
 
 
-def settle(settings: Settings, *, own: Path | None = None, tell: bool = True) -> list[Delivery]:
+def settle(
+    settings: Settings, *, own: Path | None = None, but: Path | None = None, tell: bool = True
+) -> list[Delivery]:
     """Turn every journal whose run has ended into incidents, then tell the targets. Never raises.
 
     Args:
         settings: the deployment.
         own: the journal of a run that has just ended in this process.
+        but: a journal to leave alone.
         tell: also send what is due.
     """
     try:
-        return _settle(settings, own=own, tell=tell)
+        return _settle(settings, own=own, but=but, tell=tell)
     except Exception as problem:  # noqa: BLE001 - alerts must not fail a run; the warning says that they failed
         _warn(f"incidents could not be settled: {_words(problem)}")
         return []
 
 
-def _settle(settings: Settings, *, own: Path | None = None, tell: bool = True) -> list[Delivery]:
+def _settle(
+    settings: Settings, *, own: Path | None = None, but: Path | None = None, tell: bool = True
+) -> list[Delivery]:
     """`settle` with its failures. What is due is sent in any case: trouble with one journal silences no other.
 
     Raises:
@@ -139,6 +144,8 @@ def _settle(settings: Settings, *, own: Path | None = None, tell: bool = True) -
     store = Store(Places.of(settings))
     trouble: SegmentsError | None = None
     for path in journal.journals(store.runs):
+        if path == but:
+            continue
         try:
             _settle_journal(settings, store, path, is_own=path == own)
         except FileNotFoundError:
@@ -166,7 +173,9 @@ def _settle_journal(settings: Settings, store: Store, path: Path, *, is_own: boo
         str(name) for line in lines if line.event == journal.EXECUTION and (name := line.fields.get("execution"))
     ]
     report = report_of(lines, died=not is_of_dagster)
-    _apply(settings, store, report, [path.stem, *dict.fromkeys(executions)])
+    # How a run of Dagster's ended may not stand in its journal: its sensor, late as it may be, knows.
+    is_told = not is_of_dagster or any(one.kind in ("run_failed", "release_refused") for one in report.findings)
+    _apply(settings, store, report, [path.stem, *dict.fromkeys(executions)], is_settled=is_told)
     path.unlink(missing_ok=True)
 
 
@@ -198,9 +207,10 @@ def settle_execution(settings: Settings, execution: str, *, failed: str | None, 
         failed: Dagster's words for the failure; None when the run succeeded.
         is_rehearsal: the run was to release nothing.
     """
-    settle(settings, tell=False)
     store = Store(Places.of(settings))
     path = store.runs / journal.name_of(execution)
+    # However old its own journal is: nobody needs to come for it any more, and its end is known.
+    settle(settings, but=path, tell=False)
     if _is_watched(store, execution):
         return []
     if execution in store.read().settled:
@@ -247,8 +257,11 @@ def close(settings: Settings, key: str, *, by: str, why: str) -> Incident:
     return closed
 
 
-def _apply(settings: Settings, store: Store, report: Report, runs: list[str]) -> None:
-    """Open, count, escalate and close, in one change of the book."""
+def _apply(settings: Settings, store: Store, report: Report, runs: list[str], *, is_settled: bool = True) -> None:
+    """Open, count, escalate and close, in one change of the book; nothing for runs that are settled already.
+
+    `is_settled`: nobody shall tell of these runs again.
+    """
     for finding in (*report.findings, *report.announcements):
         _complete(settings, finding, report)
     with store.changing() as book:
@@ -260,7 +273,8 @@ def _apply(settings: Settings, store: Store, report: Report, runs: list[str]) ->
             book.say(finding, settings.alerts)
         book.close_all(report.is_over, f"the run for {report.quarter}" if report.quarter else "a later run")
         book.give_back(report.regained)
-        book.note_settled(runs)
+        if is_settled:
+            book.note_settled(runs)
 
 
 def _complete(settings: Settings, finding: Finding, report: Report) -> None:

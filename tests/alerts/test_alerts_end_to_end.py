@@ -190,6 +190,36 @@ def test_the_journal_of_a_step_that_goes_on_is_left_to_it(desk: Desk) -> None:
     assert set(desk.book.open) == {"source_down:crm"}, "what it said is told, and no death is made up"
 
 
+@pytest.mark.parametrize("is_swept_before", [False, True], ids=["by its sensor", "by a command before its sensor"])
+def test_a_run_that_died_while_the_daemon_was_off_is_told_when_it_is_back(
+    desk: Desk, webhook: Webhook, is_swept_before: bool
+) -> None:
+    settings = desk.configure(desk.target(webhook.url))
+    with overheard(settings, "run-6"):
+        emit("source_unread", "source crm: down", source="crm")
+        emit("quarter_begun", "2026Q3", quarter="2026Q3")
+    os.utime(desk.store.runs / "run-6.jsonl", (0, 0))
+    if is_swept_before:
+        settle(settings)
+    for _ in range(2):
+        settle_execution(settings, "run-6", failed="the worker is gone", is_rehearsal=False)
+    step = "start" if is_swept_before else "define"
+    assert sorted(webhook.titles) == [
+        f"[CRITICAL] acme: the run failed at {step}",
+        "[WARNING] acme: source crm could not be read",
+    ]
+
+
+def test_a_failure_that_a_swept_journal_has_told_is_not_told_by_the_sensor(desk: Desk, webhook: Webhook) -> None:
+    settings = desk.configure(desk.target(webhook.url))
+    with overheard(settings, "run-7"):
+        emit("run_failed", "dbt could not build", level=40, step="shape", kind="build")
+    os.utime(desk.store.runs / "run-7.jsonl", (0, 0))
+    settle(settings)
+    settle_execution(settings, "run-7", failed="Steps failed", is_rehearsal=False)
+    assert webhook.titles == ["[CRITICAL] acme: the run failed at shape"]
+
+
 # -- commands ----------------------------------------------------------------------------------------------------------
 
 
