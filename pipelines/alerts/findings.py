@@ -65,7 +65,8 @@ class Report:
     is_judged: bool = False
     unplaced: set[tuple[str, str]] = field(default_factory=set)
     """Suite and expectation of failures that are about tables, and nobody could say about which."""
-    is_released: bool = False
+    released: set[str] = field(default_factory=set)
+    """Quarters that went out. A run that makes up for earlier ones lets out several."""
     is_damaged: bool = False
     """A part of what the run said is lost. It may have been trouble, so nothing is proved right by the rest."""
     known_at: str = ""
@@ -88,17 +89,21 @@ class Report:
                 return ""
             case "judged" if self.is_judged and self.quarter >= incident.quarter:
                 return "judged again, and it holds"
-            case "released" if self.is_released and self.quarter >= incident.quarter:
-                return f"{self.quarter} was released"
+            case "released" | "rehearsed" if out := self._out(incident):
+                return f"{out} was released"
             case "rehearsed" if self.is_judged and self.quarter >= incident.quarter and not self._refused:
                 return f"{self.quarter} would be released"
             case "ended" if self.outcome == "ok" and self.passed >= 0:
                 return "a later run came to its end"
-            case "release" if self.is_released:
-                return f"{self.quarter} was released"
+            case "release" if self.released:
+                return f"{max(self.released)} was released"
             case step if step in STEPS and self.passed >= STEPS.index(step):
                 return f"a later run got past {step}"
         return ""
+
+    def _out(self, incident: Incident) -> str:
+        """The quarter whose release ends what was said of the incident's; "" when none went out."""
+        return min((quarter for quarter in self.released if quarter >= incident.quarter), default="")
 
     @property
     def _refused(self) -> bool:
@@ -143,8 +148,8 @@ def report_of(lines: Sequence[Line], *, died: bool = False) -> Report:
             case "release_refused" if not any(one.kind == "release_refused" for one in judged):
                 judged.append(_refusal(report, str(fields.get("candidate", ""))))
             case "released":
-                report.is_released = True
                 report.quarter = fields.get("quarter") or report.quarter
+                report.released.add(report.quarter)
                 if fields.get("is_new"):
                     report.announcements.append(_release(line))
             case "run_failed":
@@ -244,6 +249,7 @@ def _refusal(report: Report, candidate: str) -> Finding:
     return Finding(
         kind="release_refused",
         severity="warning" if report.is_rehearsal else "critical",
+        quarter=report.quarter,
         says=f"candidate {candidate} of {report.quarter} {would}" + (" (rehearsal)" if report.is_rehearsal else ""),
         until="rehearsed" if report.is_rehearsal else RELEASED,
         next_step="correct the data at its source, or change what was agreed; segments alerts list has every cause",
@@ -258,6 +264,8 @@ def _caused(judged: list[Finding]) -> list[Finding]:
     refusal = next((one for one in judged if one.kind == "release_refused"), None)
     if refusal is not None:
         causes = [one for one in judged if one.part_of]
+        for cause in causes:
+            cause.part_of = refusal.key
         touched = sorted({number for one in causes for number in one.partners})
         refusal.partner_count = max((one.partner_count for one in causes), default=0)
         refusal.partners = touched[:_SHOWN]

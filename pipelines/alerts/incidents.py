@@ -28,6 +28,8 @@ from pipelines.warehouse import Places
 Verb = Literal["opened", "escalated", "reminder", "recovered", "told"]
 RANK: dict[str, int] = {"info": 0, "warning": 1, "critical": 2}
 _FILE, _LOCK = "incidents.json", ".lock"
+_OF_A_QUARTER = ("judged", "released", "rehearsed")
+"""What closes incidents that are about the quarter they name, and about no earlier one."""
 _CLOSED_KEPT = 300
 _SETTLED_KEPT = 300
 
@@ -74,8 +76,9 @@ class Finding(BaseModel):
 
     @property
     def key(self) -> str:
-        """The same trouble has the same key in every run."""
-        subject = "/".join(part for part in (self.step, self.place, self.expectation) if part)
+        """The same trouble has the same key in every run; that a quarter is refused is said of that quarter alone."""
+        quarter = self.quarter if self.kind == "release_refused" else ""
+        subject = "/".join(part for part in (self.step, self.place, self.expectation, quarter) if part)
         return f"{self.kind}:{subject}" if subject else self.kind
 
 
@@ -138,6 +141,11 @@ class Book(BaseModel):
                 # A rehearsal that is refused too does not make a refused release any less.
                 finding = finding.model_copy(update={"until": incident.until, "severity": incident.severity})
             fresh = finding.model_dump(exclude={"severity"})
+            if incident.until in _OF_A_QUARTER and finding.quarter < incident.quarter:
+                # Said of a later quarter: an earlier one that shows it too may make it worse, and takes nothing back.
+                is_worse = RANK[finding.severity] > RANK[incident.severity]
+                fresh = {**fresh, "quarter": incident.quarter} if is_worse else {}
+                finding = finding if is_worse else finding.model_copy(update={"severity": incident.severity})
             if incident.until == finding.until == "columns":
                 # What went earlier and is not back is still gone.
                 fresh["columns"] = list(dict.fromkeys([*incident.columns, *finding.columns]))
@@ -249,11 +257,14 @@ class Store:
     def _load(self) -> Book:
         """Raises `ValidationError` for a file that is no book."""
         try:
-            return Book.model_validate_json((self.folder / _FILE).read_bytes())
+            book = Book.model_validate_json((self.folder / _FILE).read_bytes())
         except FileNotFoundError:
             return Book()
         except OSError as problem:
             raise _no_access(self.folder, "read", problem) from None
+        # A book of another version may have made its keys in another way.
+        book.open = {incident.key: incident for incident in book.open.values()}
+        return book
 
     @contextmanager
     def changing(self) -> Iterator[Book]:

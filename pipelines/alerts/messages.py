@@ -38,7 +38,7 @@ def messages_for(target: str, book: Book, deployment: str) -> list[Message]:
     due = [one for one in book.every() if target in one.due]
     # Whoever joins messages has one trouble for all of a group: it is over when the last of them is.
     open_here = [one for one in book.open.values() if target in one.told or target in one.due]
-    heads = {(one.key, one.due[target] == "recovered"): thread_of(one, deployment) for one in due}
+    heads = {(one.key, one.due[target] == "recovered") for one in due}
 
     def is_told_with_another(one: Incident) -> bool:
         is_over = one.due[target] == "recovered"
@@ -46,7 +46,7 @@ def messages_for(target: str, book: Book, deployment: str) -> list[Message]:
             return False
         # What was told by itself before is over by itself: a pager would keep that trouble open for ever.
         told = one.told.get(target)
-        return not is_over or told is None or set(told.threads) <= {heads[one.part_of, is_over]}
+        return not is_over or told is None or thread_of(one, deployment) not in told.threads
 
     made = []
     taken: set[str] = set()
@@ -56,6 +56,12 @@ def messages_for(target: str, book: Book, deployment: str) -> list[Message]:
             continue
         causes = [other for other in due if other.part_of == one.key and is_told_with_another(other)]
         causes = [other for other in causes if (other.due[target] == "recovered") == (verb == "recovered")]
+        # A cause that was told before is why all the same.
+        known = [
+            other
+            for other in book.open.values()
+            if verb != "recovered" and other.part_of == one.key and target in other.told and target not in other.due
+        ]
         beside = [
             other
             for other in due
@@ -66,13 +72,15 @@ def messages_for(target: str, book: Book, deployment: str) -> list[Message]:
         members = [one, *causes, *beside]
         taken |= {member.id for member in members}
         left = [other for other in open_here if verb == "recovered" and group_of(other) == group_of(one)]
-        made.append(_message(one, causes, beside, verb, deployment, left=left, never_told=target not in one.told))
+        made.append(
+            _message(one, causes, beside, verb, deployment, known=known, left=left, never_told=target not in one.told)
+        )
     return made
 
 
 def group_of(one: Incident) -> str:
     """What incidents have in common that are told as one trouble; an incident of another kind is a group of its own."""
-    if one.kind in ("released", "run_failed", "alert_sink_down"):
+    if one.kind in ("released", "release_refused", "run_failed", "alert_sink_down"):
         return one.key
     return f"{one.kind}:{one.place}" if one.place else one.kind
 
@@ -100,6 +108,7 @@ def _message(
     verb: Verb,
     deployment: str,
     *,
+    known: Sequence[Incident],
     left: Sequence[Incident],
     never_told: bool,
 ) -> Message:
@@ -119,9 +128,10 @@ def _message(
     if left or (verb != "recovered" and worst == "info" and tone != "success"):
         tone = "info"
     lines = [("what", head.says)]
-    listed = causes or beside
+    why = [*causes, *known]
+    listed = why or beside
     if listed:
-        lines.append(("causes" if causes else "also", ""))
+        lines.append(("causes" if why else "also", ""))
     facts = [
         ("where", _where(head, deployment)),
         ("since", _since(head, verb)),
@@ -129,7 +139,7 @@ def _message(
         ("going on", "; ".join([*(one.key for one in left[:_SHOWN]), *(["..."] if len(left) > _SHOWN else [])])),
         ("quarter", head.quarter),
         ("partners", _partners(everyone, head)),
-        ("keys", "; ".join(list(dict.fromkeys(key for one in everyone for key in one.keys))[:_SHOWN])),
+        ("keys", "; ".join(list(dict.fromkeys(key for one in [*everyone, *known] for key in one.keys))[:_SHOWN])),
         ("owner", ", ".join(dict.fromkeys(one.owner for one in everyone if one.owner))),
         ("kept back", _kept(head) if verb not in ("recovered", "told") else ""),
         ("next", head.next_step if verb not in ("recovered", "told") else ""),
@@ -145,7 +155,7 @@ def _message(
             body.append(f"  and {len(listed) - _SHOWN} more: segments alerts list")
     body += [f"{name}: {value}" for name, value in facts if value]
     return Message(
-        f"[{mark}] {deployment}: {headline(head, causes, over + len(left))}",
+        f"[{mark}] {deployment}: {headline(head, why, over + len(left))}",
         "\n".join(body),
         tone,
         verb,

@@ -195,7 +195,7 @@ def judged(decision: str = "release") -> tuple[str, dict[str, Any]]:
 
 def released(is_new: bool = False, release: str = "2026Q3-abc") -> tuple[str, dict[str, Any]]:
     return "released", {
-        "message": f"release {release} is out", "release": release, "quarter": "2026Q3", "is_new": is_new,
+        "message": f"release {release} is out", "release": release, "quarter": release.split("-")[0], "is_new": is_new,
     }  # fmt: skip
 
 

@@ -181,7 +181,7 @@ def test_a_rehearsal_warns_and_the_release_that_is_refused_escalates(desk: Desk,
         "[CRITICAL, was warning] acme: release of 2026Q3 refused",
     ]
     desk.run(landed(), begun(), judged(), is_rehearsal=True)
-    assert "release_refused" in desk.book.open, "a good rehearsal is no release"
+    assert "release_refused:2026Q3" in desk.book.open, "a good rehearsal is no release"
     desk.run(*good_run())
     assert webhook.titles[-1] == "[RECOVERED] acme: release of 2026Q3 refused"
 
@@ -238,6 +238,80 @@ def test_a_refusal_is_one_message_with_its_causes_partners_and_keys(desk: Desk, 
     third = failed_expectation("no_deal_twice", table="deals", refuses=True)
     desk.run(*refused[:2], *causes, third, *refused[-2:], end, fails=GateRefused("refused"))
     assert webhook.titles[1:] == ["[CRITICAL] acme: deals: 1 expectation failed"], "a cause that is new is told"
+
+
+def refused_for(quarter: str) -> tuple[tuple[str, dict], ...]:
+    return begun(quarter), failed_expectation("amounts_add_up", refuses=True), judged("refuse")
+
+
+def released_for(quarter: str) -> tuple[tuple[str, dict], ...]:
+    return begun(quarter), ("candidate_built", {}), judged(), released(is_new=True, release=f"{quarter}-abc")
+
+
+CAUSE = "expectation_failed:opportunities/amounts_add_up"
+
+
+def test_an_earlier_quarter_that_is_released_ends_no_refusal_of_a_later_one(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url))
+    desk.run(landed(), *refused_for("2026Q3"), fails=GateRefused("refused"))
+    desk.run(landed(), *refused_for("2026Q2"), fails=GateRefused("refused"), quarter="2026Q2")
+    desk.run(landed(), *released_for("2026Q2"), quarter="2026Q2")
+    assert set(desk.book.open) == {"release_refused:2026Q3", CAUSE}
+    assert webhook.titles == [
+        "[CRITICAL] acme: release of 2026Q3 refused over opportunities",
+        "[CRITICAL] acme: release of 2026Q2 refused",
+        "[RECOVERED] acme: release of 2026Q2 refused",
+    ]
+    desk.run(landed(), *released_for("2026Q3"))
+    assert desk.book.open == {}
+    assert webhook.titles[3:] == ["[RECOVERED] acme: release of 2026Q3 refused over opportunities"]
+
+
+def test_what_an_earlier_quarter_shows_counts_for_a_later_one_and_makes_it_no_less(desk: Desk) -> None:
+    desk.run(landed(), *refused_for("2026Q3"), fails=GateRefused("refused"))
+    before = desk.book.open[CAUSE]
+    desk.run(
+        landed(), begun("2026Q2"), failed_expectation("amounts_add_up", message="less"), judged(), quarter="2026Q2"
+    )
+    after = desk.book.open[CAUSE]
+    assert (after.quarter, after.severity, after.runs) == ("2026Q3", "critical", 2)
+    assert (after.says, after.reproduce, after.part_of) == (before.says, before.reproduce, "release_refused:2026Q3")
+
+
+def test_an_incident_that_another_version_called_differently_is_the_same(desk: Desk) -> None:
+    desk.run(landed(), *refused_for("2026Q3"), fails=GateRefused("refused"))
+    file = desk.store.folder / "incidents.json"
+    book = json.loads(file.read_text())
+    book["open"]["release_refused"] = book["open"].pop("release_refused:2026Q3")
+    file.write_text(json.dumps(book))
+    desk.run(landed(), *refused_for("2026Q3"), fails=GateRefused("refused"))
+    assert {key: one.runs for key, one in desk.book.open.items()} == {"release_refused:2026Q3": 2, CAUSE: 2}
+
+
+def test_the_quarter_after_one_that_is_made_up_for_is_refused_by_the_same_rule(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url))
+    desk.run(landed(), *refused_for("2026Q2"), fails=GateRefused("refused"))
+    desk.run(landed(), *released_for("2026Q2"), *refused_for("2026Q3"), fails=GateRefused("refused"))
+    assert webhook.titles == [
+        "[CRITICAL] acme: release of 2026Q2 refused over opportunities",
+        "[RECOVERED] acme: release of 2026Q2 refused",
+        "[CRITICAL] acme: release of 2026Q3 refused over opportunities",
+    ]
+    assert "2026Q2 was released" in webhook.got[1]["message"]
+    assert f"causes:\n  - {CAUSE}: " in webhook.got[2]["message"], "known as it is, it is why"
+    desk.run(landed(), *released_for("2026Q3"))
+    assert desk.book.open == {}
+    assert webhook.titles[3:] == ["[RECOVERED] acme: release of 2026Q3 refused over opportunities"]
+
+
+def test_a_recovery_names_the_quarter_that_was_released(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url, events=["release_refused"]))
+    desk.run(landed(), *refused_for("2026Q2"), fails=GateRefused("refused"))
+    failed = run_failed("shape", kind="build")
+    desk.run(landed(), *released_for("2026Q2"), begun("2026Q3"), failed, fails=Busy("stands for any failure"))
+    assert webhook.titles[1:] == ["[RECOVERED] acme: release of 2026Q2 refused"]
+    assert ": 2026Q2 was released" in webhook.got[1]["message"]
+    assert set(desk.book.open) == {CAUSE, "run_failed:shape"}, "the run did not come to judge the last quarter"
 
 
 def test_a_target_gets_the_kinds_and_severities_it_asks_for(desk: Desk, webhook: Webhook) -> None:
