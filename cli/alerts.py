@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.common import Config, guarded, out, settings_of
-from pipelines.alerts import Incident, Store, close, send_kept, settle
+from pipelines.alerts import Incident, Store, close, send_kept, settle, took_test
 from pipelines.alerts.delivery import Delivery, NotTaken, send
 from pipelines.alerts.findings import severity_word
 from pipelines.alerts.messages import headline, test_message
@@ -93,6 +93,7 @@ def alerts_test(
         try:
             send(settings, one, test_message(settings.deployment, one.name))
             out.print(f"{one.name}: taken", markup=False)
+            took_test(settings, one.name)
         except NotTaken as problem:
             failed += 1
             out.print(f"{one.name}: not taken: {problem}", markup=False, soft_wrap=True)

@@ -11,8 +11,9 @@ watch.py      all of it in order, for the command line and for Dagster
 from __future__ import annotations
 
 from pipelines.alerts.incidents import Book, Incident, Store
-from pipelines.alerts.watch import close, overheard, send_kept, settle, settle_execution, watching
+from pipelines.alerts.watch import close, overheard, send_kept, settle, settle_execution, took_test, watching
 
 __all__ = [
-    "Book", "Incident", "Store", "close", "overheard", "send_kept", "settle", "settle_execution", "watching",
+    "Book", "Incident", "Store", "close", "overheard", "send_kept", "settle", "settle_execution", "took_test",
+    "watching",
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from pipelines.alerts.incidents import Finding, Store, locked
+from pipelines.alerts.incidents import TAKEN_OUT, Finding, Store, locked
 from pipelines.alerts.messages import Message, messages_for
 from pipelines.clock import now
 from pipelines.errors import SegmentsError
@@ -108,7 +108,10 @@ def _send_all(
 
 
 def _note_sinks(settings: Settings, store: Store, done: Sequence[Delivery]) -> bool:
-    """Open an incident for a target that fails, close that of one that works again; whether anything changed."""
+    """Open an incident for a target that fails, close that of one that works again; whether anything changed.
+
+    One that there was nothing to send to may be as down as before.
+    """
     known = {target.name for target in settings.alerts}
     changed = False
     with store.changing() as book:
@@ -126,12 +129,12 @@ def _note_sinks(settings: Settings, store: Store, done: Sequence[Delivery]) -> b
             if one.reason:
                 changed = changed or finding.key not in book.open
                 book.see(finding, settings.alerts)
-            elif not one.left and finding.key in book.open:
+            elif one.sent and not one.left and finding.key in book.open:
                 book.close(finding.key, "delivery", f"{one.target} takes messages again, none is kept")
                 changed = True
         for key, incident in list(book.open.items()):
             if incident.kind == "alert_sink_down" and incident.source not in known:
-                book.close(key, "the deployment file", "the target was taken out")
+                book.close(key, TAKEN_OUT, "the target was taken out")
     return changed
 
 

@@ -26,6 +26,8 @@ from pipelines.settings import AlertKind, AlertTarget, Severity
 from pipelines.warehouse import Places
 
 Verb = Literal["opened", "escalated", "reminder", "recovered", "told"]
+TAKEN_OUT = "the deployment file"
+"""Closes incidents about what it does not name any more: nothing was repaired."""
 RANK: dict[str, int] = {"info": 0, "warning": 1, "critical": 2}
 _FILE, _LOCK = "incidents.json", ".lock"
 _OF_A_QUARTER = ("judged", "released", "rehearsed")

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from pipelines.alerts.findings import severity_word, tidy
-from pipelines.alerts.incidents import RANK, Book, Incident, Verb
+from pipelines.alerts.incidents import RANK, TAKEN_OUT, Book, Incident, Verb
 
 Tone = Literal["failure", "warning", "info", "success"]
 _SHOWN = 5
@@ -120,7 +120,7 @@ def _message(
         "opened": severity_word(worst),
         "escalated": f"{severity_word(worst)}, was {head.was or 'lower'}",
         "reminder": f"{severity_word(worst)}, goes on",
-        "recovered": some_over if left else "RECOVERED",
+        "recovered": some_over if left else "CLOSED" if head.closed_by == TAKEN_OUT else "RECOVERED",
         "told": severity_word(worst),
     }[verb]
     tone: Tone = "success" if verb in ("recovered", "told") else "failure" if worst == "critical" else "warning"
@@ -135,7 +135,10 @@ def _message(
     facts = [
         ("where", _where(head, deployment)),
         ("since", _since(head, verb)),
-        ("recovered", _recovery(head, never_told=never_told) if verb == "recovered" else ""),
+        (
+            "closed" if head.closed_by == TAKEN_OUT else "recovered",
+            _recovery(head, never_told=never_told) if verb == "recovered" else "",
+        ),
         ("going on", "; ".join([*(one.key for one in left[:_SHOWN]), *(["..."] if len(left) > _SHOWN else [])])),
         ("quarter", head.quarter),
         ("partners", _partners(everyone, head)),

@@ -17,7 +17,7 @@ from typing import Any
 from pipelines.alerts import journal
 from pipelines.alerts.delivery import Delivery, deliver
 from pipelines.alerts.findings import Report, report_of, tidy
-from pipelines.alerts.incidents import Finding, Incident, Store, found
+from pipelines.alerts.incidents import TAKEN_OUT, Book, Finding, Incident, Store, found
 from pipelines.clock import now
 from pipelines.errors import ConfigError, SegmentsError
 from pipelines.events import emit
@@ -239,6 +239,22 @@ def send_kept(settings: Settings) -> list[Delivery]:
     return _settle(settings)
 
 
+def took_test(settings: Settings, target: str) -> None:
+    """A target has taken a test message: it is not down any more, and gets what was kept for it. Never raises."""
+    store = Store(Places.of(settings))
+    key = f"alert_sink_down:{target}"
+    try:
+        if key not in store.read().open:
+            return
+        with store.changing() as book:
+            if key in book.open:
+                book.close(key, "delivery", f"{target} took a test message")
+    except SegmentsError as problem:
+        _warn(f"that {target} takes messages again could not be noted: {problem.message}")
+        return
+    settle(settings)
+
+
 def close(settings: Settings, key: str, *, by: str, why: str) -> Incident:
     """Close an incident by hand, and tell whoever was told of it.
 
@@ -271,10 +287,20 @@ def _apply(settings: Settings, store: Store, report: Report, runs: list[str], *,
             book.see(finding, settings.alerts)
         for finding in report.announcements:
             book.say(finding, settings.alerts)
+        _close_taken_out(settings, book, report)
         book.close_all(report.is_over, f"the run for {report.quarter}" if report.quarter else "a later run")
         book.give_back(report.regained)
         if is_settled:
             book.note_settled(runs)
+
+
+def _close_taken_out(settings: Settings, book: Book, report: Report) -> None:
+    """Close what is open about sources that are not configured any more: no run reads them, so none will show more."""
+    shown = {finding.key for finding in report.findings}
+    for key, incident in list(book.open.items()):
+        is_ours = incident.kind != "alert_sink_down" and incident.source
+        if is_ours and incident.source not in settings.sources and key not in shown and not report.is_damaged:
+            book.close(key, TAKEN_OUT, f"source {incident.source} was taken out")
 
 
 def _complete(settings: Settings, finding: Finding, report: Report) -> None:

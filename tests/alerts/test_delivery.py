@@ -13,7 +13,9 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from pipelines.alerts import settle
 from pipelines.alerts.delivery import NotTaken, _notify, masking, send
 from pipelines.alerts.messages import test_message as told_as_a_test
@@ -134,14 +136,34 @@ def test_a_target_without_an_address_warns_and_the_run_goes_on(
     assert desk.book.open["expectation_failed:opportunities/late"].due == {"ops": "opened"}
 
 
-def test_a_target_whose_variable_is_set_again_is_no_incident_any_more(desk: Desk, webhook: Webhook) -> None:
-    desk.configure(desk.target(""))
+def test_a_target_that_was_down_is_up_when_it_has_taken_something(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(""), desk.target("file://./told.jsonl", "log"))
     desk.run(*good_run())
     assert set(desk.book.open) == {"alert_sink_down:ops"}
-    desk.target(webhook.url)
-    desk.run(*good_run())
-    assert desk.book.open == {}
-    assert webhook.got == []
+    for address in ("no address at all", webhook.url):
+        desk.target(address)
+        desk.run(*good_run())
+        assert set(desk.book.open) == {"alert_sink_down:ops"}, "there was nothing to send"
+    desk.run(begun(), failed_expectation("late"), judged())
+    assert "alert_sink_down:ops" not in desk.book.open
+    assert len(webhook.got) == 1
+
+
+def test_a_target_that_takes_a_test_is_up_and_gets_what_was_kept(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url), desk.target("file://./told.jsonl", "log"))
+    webhook.status = 500
+    desk.run(begun(), failed_expectation("late"), judged())
+    assert "alert_sink_down:ops" in desk.book.open
+    command = ["alerts", "test", "ops", "--config", str(desk.folder / "segments.yml")]
+    assert CliRunner().invoke(app, command).exit_code == 1
+    assert "alert_sink_down:ops" in desk.book.open
+    webhook.status = 200
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert "alert_sink_down:ops" not in desk.book.open
+    assert webhook.titles == ["[TEST] acme: alerts reach ops", "[WARNING] acme: opportunities: 1 expectation failed"]
+    told = [json.loads(line) for line in (desk.folder / "told.jsonl").read_text().splitlines()]
+    assert told[-1]["title"] == "[RECOVERED] acme: alerts do not reach ops"
+    assert "by delivery: ops took a test message" in told[-1]["message"]
 
 
 def test_a_target_that_is_taken_out_leaves_nothing_behind(desk: Desk, webhook: Webhook) -> None:

@@ -85,6 +85,45 @@ def test_a_source_that_was_not_read_keeps_its_incident(desk: Desk) -> None:
     assert desk.book.open == {}
 
 
+@pytest.mark.parametrize("is_judged", [True, False])
+def test_a_source_that_is_taken_out_ends_its_incidents_and_repairs_nothing(
+    desk: Desk, webhook: Webhook, is_judged: bool
+) -> None:
+    target = desk.target(webhook.url)
+    desk.configure(target)
+    sample = ["source=crm, table_name=account, column_name=amount, emptied=9 of 10"]
+    shown = failed_expectation(
+        "columns_stay_filled", "deployment.load_changes", sample=sample, places=[["crm", "account"]]
+    )
+    gone = ("columns_changed", {"source": "crm", "table": "account", "gone": ["region"], "new": []})
+    unread = ("source_unread", {"source": "crm", "message": "source crm: down: going on"})
+    desk.run(unread, gone, begun(), shown, judged(), released())
+    assert len(desk.book.open) == 3
+    desk.configure(target, sources={"portal": {"connector": "files", "options": {"kind": "prm"}}})
+    before = len(webhook.got)
+    if is_judged:
+        desk.run(landed("portal", "partners"), begun(), judged(), released())
+    else:
+        desk.run(landed("portal", "partners"))
+    assert desk.book.open == {}
+    over = webhook.got[before:]
+    assert sorted(one["title"] for one in over) == [
+        "[CLOSED] acme: crm.account has changed its columns",
+        "[CLOSED] acme: source crm could not be read",
+    ]
+    for one in over:
+        assert "closed: 2026-10-05 06:00 UTC, by the deployment file: source crm was taken out" in one["message"]
+        assert "recover" not in one["message"]
+
+
+def test_what_a_run_still_shows_of_a_source_that_is_taken_out_stays_open(desk: Desk) -> None:
+    desk.configure(sources={"portal": {"connector": "files", "options": {"kind": "prm"}}})
+    late = failed_expectation("late", "deployment.loads", sample=["source=crm, load_id=l1"], places=[["crm", ""]])
+    for _ in range(2):
+        desk.run(landed("portal", "partners"), begun(), late, judged(), released())
+    assert {key: one.runs for key, one in desk.book.open.items()} == {"expectation_failed:crm/late": 2}
+
+
 def test_a_run_for_an_earlier_quarter_proves_nothing_about_a_later_one(desk: Desk) -> None:
     desk.run(landed(), begun("2026Q3"), failed_expectation("amounts_are_likely"), judged())
     desk.run(landed(), begun("2026Q2"), judged(), is_rehearsal=True)
