@@ -283,8 +283,9 @@ from judged
 
 {#-
   What a row of an entity says of whom and when it is, as columns: `named`, the partner's record; `about`, the deal;
-  `dated`, a day of it before which it counts nowhere. A row without that day may count in any quarter. What a row that
-  was set aside leaves in doubt of whom is `int_doubtful_metrics`.
+  `dated`, a day of it before which it counts nowhere. A row without that day may count in any quarter, and so may one whose
+  day is later than its extraction: that is not the day it meant. Only what can be planned may have a day to come. What a
+  row that was set aside leaves in doubt of whom is `int_doubtful_metrics`.
 -#}
 {%- macro names_in_row(entity, row) -%}
 {%- set columns = entity_columns(entity) -%}
@@ -308,15 +309,19 @@ from judged
     'business_plans': ['meeting_date'],
     'metric_facts': ['fact_date']
 }.get(entity, []) -%}
+{%- set is_planned = entity in ('meetings', 'business_plans') -%}
 {{ row ~ '.' ~ named if named else 'cast(null as varchar)' }} as named,
         {{ row ~ '.' ~ about if about else 'cast(null as varchar)' }} as about,
-        {% if days | length > 1 -%}
-        cast(coalesce({{ row }}.{{ days | join(', ' ~ row ~ '.') }}) as date) as dated
-        {%- elif days -%}
-        cast({{ row }}.{{ days[0] }} as date) as dated
-        {%- else -%}
-        cast(null as date) as dated
-        {%- endif %}
+        cast(coalesce(
+            {%- for day in days %}
+            {% if is_planned -%}
+            {{ row }}.{{ day }},
+            {%- else -%}
+            case when {{ row }}.{{ day }} <= {{ row }}.extracted_at + interval '1' day then {{ row }}.{{ day }} end,
+            {%- endif %}
+            {%- endfor %}
+            null
+        ) as date) as dated
 {%- endmacro -%}
 
 {#- Reasons to leave a row out that say nothing against it. -#}

@@ -17,6 +17,7 @@ from pipelines.catalogue import catalogue
 from pipelines.compiled import compile_project
 from pipelines.connector import find
 from pipelines.shape import PROJECT, fed_by
+from pipelines.templates import columns_of
 
 Q1, Q2, Q3 = 1, 2, 3
 DEALS, CERTIFICATES, EVERYTHING = "sourced_won_amount", "active_certifications", len(catalogue()) + 1
@@ -24,9 +25,19 @@ DEALS, CERTIFICATES, EVERYTHING = "sourced_won_amount", "active_certifications",
 
 @cache
 def _compiled() -> dict[str, str]:
-    manifest, _ = compile_project("doubts", select="int_stale_metrics int_doubtful_metrics")
-    models = ("int_stale_metrics", "int_doubtful_metrics")
-    return {node["name"]: node["compiled_code"] for node in manifest["nodes"].values() if node["name"] in models}
+    # As where a CRM and a portal hand in files without lines that could not be read, and the deployment says the rates.
+    entities = find("files").entities.items()
+    offered = {name: [model] for name, model in entities if name not in ("exchange_rates", "rejected_lines")}
+    manifest, _ = compile_project(
+        "doubts",
+        select="int_stale_metrics int_doubtful_metrics int_*_set_aside",
+        variables={"connectors": ["files"], "entities": offered},
+    )
+    return {node["name"]: node["compiled_code"] for node in manifest["nodes"].values() if "compiled_code" in node}
+
+
+def _set_aside(entity: str) -> str:
+    return f"int_{'source_partners' if entity == 'partners' else entity}_set_aside"
 
 
 @dataclass
@@ -57,6 +68,25 @@ class Given:
             [source, source_id, reason, named, about, dated],
         )
 
+    def landed(self, entity: str, source: str = "prm", **values: str) -> list[str]:
+        """One record in a file that was exported in October, judged as every record is; the reasons to set it aside."""
+        columns = {column.name for column in columns_of(entity)} | {"source", "load_id", "file_name", "file_row"}
+        values = {"source": source, "source_id": "X-1", "load_id": "1", "file_name": "a.csv", "file_row": "1", **values}
+        assert values.keys() <= columns
+        listed = ", ".join(f"{name} varchar" for name in sorted(columns - {"file_row"}))
+        self.con.execute(f"create table raw_files.{entity} ({listed}, file_row bigint, known_at timestamp)")
+        self.con.execute(
+            f"insert into raw_files.{entity} ({', '.join(values)}, known_at) "
+            f"values ({', '.join('?' * len(values))}, '2026-10-05 06:00:00')",
+            list(values.values()),
+        )
+        aside = f"quarantine.{entity}_set_aside"
+        self.con.execute(
+            f"insert into {aside} by name select source, source_id, load_id, file_name, file_row, reject_reason, "
+            f"named, about, dated from ({_compiled()[_set_aside(entity)]})"
+        )
+        return [reason for (reason,) in self.con.execute(f"select reject_reason from {aside}").fetchall()]
+
     def stale(self, quarter: int) -> dict[str, set[tuple[str, str]]]:
         """Metric -> why it is in doubt in a quarter."""
         found: dict[str, set[tuple[str, str]]] = {}
@@ -81,9 +111,9 @@ def given() -> Iterator[Given]:
     entities = [path.name.removesuffix("_set_aside.sql")[4:] for path in PROJECT.rglob("int_*_set_aside.sql")]
     with duckdb.connect() as con:
         con.execute("attach ':memory:' as doubts; use doubts")
-        for schema in ("deployment", "seeds", "quarantine", "identity", "conformed"):
+        for schema in ("deployment", "seeds", "quarantine", "identity", "conformed", "raw_files"):
             con.execute(f"create schema {schema}")
-        for seed in ("metric_catalogue", "entity_metrics"):
+        for seed in ("metric_catalogue", "entity_metrics", "value_map"):
             con.execute(
                 f"create table seeds.{seed} as from read_csv('{PROJECT / 'seeds' / seed}.csv', all_varchar = true)"
             )
@@ -100,7 +130,11 @@ def given() -> Iterator[Given]:
                 (2, '2026Q2', date '2026-04-01', date '2026-06-30', false),
                 (3, '2026Q3', date '2026-07-01', date '2026-09-30', false)
             ) as t (quarter_index, quarter, quarter_start, quarter_end, is_year_end);
-            create table deployment.source_settings as from (values ('crm', 'crm'), ('prm', 'prm')) as t (source, kind);
+            create table deployment.source_settings as
+            from (values ('crm', 'crm', 'EUR'), ('prm', 'prm', 'EUR')) as t (source, kind, default_currency);
+            create table deployment.run_context as from (values ('EUR')) as t (reporting_currency);
+            create table deployment.exchange_rates
+            (currency varchar, valid_from date, valid_to date, rate decimal(18, 8));
             create table deployment.loads (source varchar, table_name varchar, read_at timestamp, rows bigint);
             create table deployment.entity_tables as from (values
                 ('crm', 'deals', 'opportunities'), ('crm', 'firms', 'accounts'),
@@ -113,6 +147,8 @@ def given() -> Iterator[Given]:
             ) as t (source, source_id, kind, partner_id);
             create table identity.partners as
             from (values ('p_a', 'N-A'), ('p_b', 'N-B')) as t (partner_id, partner_number);
+            create table conformed.partners as from (values ('prm', 'R-A'), ('prm', 'R-B')) as t (source, source_id);
+            create table conformed.accounts as from (values ('crm', 'C-A'), ('crm', 'C-B')) as t (source, source_id);
             create table conformed.opportunities as from (values
                 ('crm', 'D-1', timestamp '2026-05-01 00:00:00')
             ) as t (source, source_id, created_at);
@@ -217,6 +253,61 @@ def test_a_record_puts_its_partner_in_doubt_from_its_day_on_or_always(given: Giv
     assert given.doubtful() == {
         ("p_a", metric, "csat_responses"): {Q2: 2, Q3: 1} for metric in ("csat_average", "csat_responses")
     } | {("p_b", metric, "csat_responses"): {Q1: 1} for metric in ("csat_average", "csat_responses")}
+
+
+@pytest.mark.parametrize(
+    ("entity", "values", "reason", "since"),
+    [
+        # A day in the future is none that can be believed.
+        ("account_overlaps", {"matched_at": "2027-05-07"}, "matched_in_future", Q1),
+        ("activity_events", {"occurred_at": "2027-05-07T10:00:00Z"}, "happened_in_future", Q1),
+        ("csat_responses", {"responded_at": "2027-05-07", "score": "3"}, "answered_in_future", Q1),
+        ("deal_registrations", {"submitted_at": "2027-05-07"}, "submitted_in_future", Q1),
+        ("mdf_claims", {"submitted_at": "2027-05-07"}, "submitted_in_future", Q1),
+        ("transactions", {"transaction_date": "2027-05-07"}, "made_in_future", Q1),
+        ("training_records", {"completed_at": "2027-05-07"}, "completed_in_future", Q1),
+        # Nor is it where the record was set aside for something else.
+        ("csat_responses", {"responded_at": "2027-05-07", "score": "many"}, "wrong_type", Q1),
+        ("mdf_requests", {"submitted_at": "2027-05-07", "requested_amount": "-1"}, "negative_amount", Q1),
+        ("partner_users", {"created_at": "2027-05-07", "is_active": "maybe"}, "wrong_type", Q1),
+        # Another day of the record may be: nobody completes what he has not begun, no claim is paid before it is one.
+        ("training_records", {"enrolled_at": "2026-05-07", "completed_at": "2027-05-07"}, "completed_in_future", Q2),
+        ("mdf_claims", {"submitted_at": "2027-05-07", "paid_at": "2026-08-01"}, "submitted_in_future", Q3),
+        # What is not later than its export is believed, a day of clocks that disagree included.
+        ("csat_responses", {"responded_at": "2026-08-01", "score": "many"}, "wrong_type", Q3),
+        ("csat_responses", {"responded_at": "2026-10-01", "score": "many"}, "wrong_type", None),
+        ("csat_responses", {"responded_at": "2026-10-06T06:00:00Z", "score": "many"}, "wrong_type", None),
+        ("csat_responses", {"responded_at": "2026-10-06T06:00:01Z", "score": "many"}, "wrong_type", Q1),
+        ("transactions", {"transaction_date": "2026-10-06", "amount": "many"}, "wrong_type", None),
+        # A meeting may be planned.
+        ("business_plans", {"meeting_date": "2027-05-07", "target_amount": "many"}, "wrong_type", None),
+    ],
+)
+def test_a_day_in_the_future_cannot_be_believed_and_the_record_counts_in_all_quarters(
+    given: Given, entity: str, values: dict[str, str], reason: str, since: int | None
+) -> None:
+    assert given.landed(entity, partner_id="R-A", **values) == [reason]
+    found = given.doubtful()
+    assert {next(iter(quarters)) for quarters in found.values()} == ({since} if since else set())
+    assert {partner for partner, *_ in found} <= {"p_a"}
+
+
+@pytest.mark.parametrize(
+    ("days", "reason", "since"),
+    [
+        ({"created_at": "2027-05-07"}, "created_in_future", Q1),
+        ({"created_at": "2027-05-07", "close_date": "2027-06-07"}, "close_date_in_future", Q1),
+        ({"created_at": "2026-05-07", "close_date": "2027-06-07"}, "close_date_in_future", Q2),
+    ],
+)
+def test_a_deal_of_the_future_is_missing_from_the_day_it_was_made_or_always(
+    given: Given, days: dict[str, str], reason: str, since: int
+) -> None:
+    closed = str("close_date" in days).lower()
+    deal = {"source_id": "D-9", "account_id": "C-B", "is_closed": closed, "is_won": "false"}
+    assert given.landed("opportunities", "crm", **deal, **days) == [reason]
+    given.aside("opportunity_partners", "C-A", about="D-9", source="crm", reason="unknown_opportunity")
+    assert given.doubtful()["p_a", DEALS, "opportunities"] == {since: 1}
 
 
 def test_a_record_that_names_nobody_or_is_no_loss_puts_nobody_in_doubt(given: Given) -> None:
