@@ -54,7 +54,7 @@ _INPUTS: dict[str, dict[str, str]] = {
     "deployment.public_suffixes": {"suffix": "varchar", "kind": "varchar"},
     "released.identities": {
         "source": "varchar", "source_id": "varchar", "partner_id": "varchar", "partner_number": "varchar",
-        "known_since": "date",
+        "kind": "varchar", "record_name": "varchar", "rule": "varchar", "known_since": "date", "is_present": "boolean",
     },
 }  # fmt: skip
 _SEEDS = ("countries", "legal_forms", "name_words", "public_domains")

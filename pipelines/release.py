@@ -61,8 +61,11 @@ RELEASED_TABLES: dict[str, tuple[str, ...]] = {
 # What a run reads back of who was who: as the schema `released` calls it, and the released tables it comes from.
 _IDENTITIES: dict[str, dict[str, str]] = {
     "identities": {
-        **dict.fromkeys(("source", "source_id", "partner_id", "partner_number"), "varchar"),
+        **dict.fromkeys(
+            ("source", "source_id", "partner_id", "partner_number", "kind", "record_name", "rule"), "varchar"
+        ),
         "known_since": "date",
+        "is_present": "boolean",
     },
     "former_changes": {
         "changed_on": "date",
@@ -622,7 +625,8 @@ def recorded_identities(con: duckdb.DuckDBPyConnection, places: Places, known_at
     for table, columns in _IDENTITIES.items():
         file = folder / f"{_READ_BACK[table]}.parquet"
         if file.exists():  # releases before 0.5.0 have none: their ids follow from the records
-            con.execute(f"insert into released.{table} select {', '.join(columns)} from read_parquet({literal(file)})")
+            read = f"columns('^({'|'.join(columns)})$')"  # what the release does not have is NULL
+            con.execute(f"insert into released.{table} by name select {read} from read_parquet({literal(file)})")
 
 
 def base_of(places: Places, known_at: datetime | None) -> dict[str, Any] | None:

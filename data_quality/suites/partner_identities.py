@@ -5,7 +5,7 @@ from data_quality.promise import critical, never_null, no_rows, one_of, suite, w
 SUITE = suite(
     "partner_identities",
     place="candidate",
-    description="One row per source record that speaks of a partner. The next run reads back who was who.",
+    description="One row per source record that speaks of a partner, or did. The next run reads back who was who.",
     key=["source", "source_id"],
     floor="every_record_is_listed",
     promises=[
@@ -17,7 +17,28 @@ SUITE = suite(
                 where not exists (
                   select 1 from candidate.partner_identities as listed
                   where listed.source = links.source and listed.source_id = links.source_id
-                    and listed.partner_id = links.partner_id)
+                    and listed.partner_id = links.partner_id and listed.is_present)
+            """),
+        ),
+        critical(
+            "nobody_is_forgotten",
+            "records that the last release knew are gone, and with them whose id they had: {sample}",
+            no_rows("""
+                select former.source, former.source_id, former.partner_id from released.identities as former
+                where not exists (
+                  select 1 from {judged} as listed
+                  where listed.source = former.source and listed.source_id = former.source_id
+                    and (listed.is_present or listed.partner_id = former.partner_id))
+            """),
+        ),
+        critical(
+            "presence_is_true",
+            "records are listed as there that no partner has, or the other way round: {sample}",
+            no_rows("""
+                select listed.source, listed.source_id, listed.partner_id from {judged} as listed
+                left join identity.partner_links as links
+                  on links.source = listed.source and links.source_id = listed.source_id
+                where listed.is_present is distinct from (links.source is not null)
             """),
         ),
         critical("source_is_there", "rows have no source", never_null("source")),
@@ -43,7 +64,8 @@ SUITE = suite(
             no_rows("""
                 select released.partner_number, released.partner_id from candidate.partner_segments as released
                 where not exists (
-                  select 1 from {judged} as listed where listed.partner_id = released.partner_id)
+                  select 1 from {judged} as listed
+                  where listed.partner_id = released.partner_id and listed.is_present)
             """),
         ),
         warning(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import cache
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 
 from pipelines.compiled import compile_project
 from pipelines.identity_evaluation import Record, identity_of
+from pipelines.release import recorded_identities
+from pipelines.warehouse import Places, memory
 from tests.identity.conftest import KINDS
 
 CRM = Record("crm", "a1", "Aldermere", "aldermere.example", "DE")
@@ -50,7 +53,7 @@ class History:
         """The partner of every record, and the release of it."""
         self.day += 1
         con = identity_of(
-            records, kinds=KINDS, crosswalk=crosswalk, released=self._known(), cache_folder=self.cache_folder
+            records, kinds=KINDS, crosswalk=crosswalk, released=self.identities, cache_folder=self.cache_folder
         )
         try:
             con.execute(
@@ -64,7 +67,7 @@ class History:
             self._lay_changes(con)
             self.identities = _rows(con, self.sql["partner_identities"])
             self.changes = _rows(con, self.sql["identity_changes"])
-            return {f"{row['source']}/{row['source_id']}": row["partner_id"] for row in self.identities}
+            return {f"{x['source']}/{x['source_id']}": x["partner_id"] for x in self.identities if x["is_present"]}
         finally:
             con.close()
 
@@ -72,10 +75,6 @@ class History:
     def told(self) -> list[tuple[int, str, str]]:
         """Day, change and record of every row on record."""
         return [(row["changed_on"].day, row["change"], row["source_id"]) for row in self.changes]
-
-    def _known(self) -> list[Row]:
-        wanted = ("source", "source_id", "partner_id", "partner_number", "known_since")
-        return [{name: row[name] for name in wanted} for row in self.identities]
 
     def _lay_changes(self, con: duckdb.DuckDBPyConnection) -> None:
         con.execute(
@@ -123,6 +122,29 @@ def test_an_id_in_use_is_not_given_to_the_record_that_comes_back_as_somebody_els
     assert history.run(PORTAL, Record("crm", "a1", "Quillon Freight", "quillon.example", "PT")) == again
 
 
+@pytest.mark.parametrize("seasons", [1, 2])
+def test_an_id_stays_with_a_record_that_is_not_there_for_a_while(history: History, seasons: int) -> None:
+    other = Record("crm", "zz", "Other", "other.example", "FR")
+    first = history.run(CRM, PORTAL)
+    history.run(PORTAL)
+    for _ in range(seasons):
+        assert list(history.run(other)) == ["crm/zz"]
+    (portal,) = [row for row in history.identities if row["source"] == "prm"]
+    assert (portal["is_present"], portal["is_on_roster"]) == (False, False)
+    assert (portal["kind"], portal["rule"]) == ("prm", "own")
+    assert history.run(PORTAL, other)["prm/p1"] == first["crm/a1"]
+    assert history.told == []
+    assert {row["known_since"] for row in history.identities if row["source"] == "prm"} == {date(2026, 7, 1)}
+
+
+def test_a_record_that_comes_back_takes_no_id_from_who_went_on_with_it(history: History) -> None:
+    older = history.run(PORTAL)["prm/p1"]
+    newer = history.run(CRM)["crm/a1"]
+    assert newer != older
+    assert set(history.run(CRM, PORTAL).values()) == {newer}
+    assert history.told == [(3, "merged", "p1")]
+
+
 def test_a_merge_keeps_the_older_id_and_is_a_row_with_its_day(history: History) -> None:
     first = history.run(PORTAL)
     apart = history.run(PORTAL, CRM, crosswalk=APART)
@@ -156,6 +178,26 @@ def test_the_days_of_changes_stay_on_record_and_a_second_look_adds_none(history:
     assert history.told == [(2, "split", "p1"), (4, "merged", "p1")]
     since = {row["source_id"]: row["known_since"] for row in history.identities}
     assert since == {"a1": date(2026, 7, 1), "p1": date(2026, 7, 4)}
+
+
+@pytest.mark.parametrize("absent", ["true as is_on_roster", "false as is_present"])
+def test_the_next_run_reads_back_who_was_there_and_who_was_not(tmp_path: Path, absent: str) -> None:
+    places = Places(tmp_path)
+    release = places.released / "releases" / "2026Q2" / "2026Q2-a"
+    release.mkdir(parents=True)
+    link = {"release": "2026Q2-a", "quarter": "2026Q2", "known_at": "2026-07-01T06:00:00"}
+    (release / "manifest.json").write_text(json.dumps({"chain": [link]}))
+    places.current.symlink_to(release)
+    columns = "source, source_id, kind, partner_id, partner_number, record_name, rule, known_since"
+    with memory() as con:
+        row = "('prm', 'p1', 'prm', 'p_1', 'P-1', 'Elm', 'own', date '2026-07-01')"
+        known = f"select *, {absent} from (values {row}) as t ({columns})"
+        con.execute(f"copy ({known}) to '{release / 'partner_identities.parquet'}' (format parquet)")
+        recorded_identities(con, places, None)
+        (found,) = _rows(con, "select * from released.identities")
+    # A release from before that was told has no such column: it listed only who was there.
+    assert found["is_present"] is (False if "is_present" in absent else None)
+    assert (found["partner_id"], found["kind"], found["rule"], found["record_name"]) == ("p_1", "prm", "own", "Elm")
 
 
 def _records(present: Iterable[int]) -> list[Record]:
@@ -196,10 +238,11 @@ def test_whatever_happens_an_id_is_one_partner_and_every_move_is_on_record(
         # Which records are one partner never depends on what was before; only what it is called does.
         assert _groups(now) == _groups(fresh)
         moved = {key for key in now if key in before and now[key] != before[key]}
+        assert before.keys() | now.keys() == {f"{row['source']}/{row['source_id']}" for row in history.identities}
         today = [row for row in history.changes if row["changed_on"].day == history.day]
         told = {f"{row['source']}/{row['source_id']}" for row in today}
         assert told == moved
-        before = now
+        before |= now
 
 
 def _groups(partners: dict[str, str]) -> set[frozenset[str]]:

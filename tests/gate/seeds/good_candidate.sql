@@ -139,9 +139,13 @@ select 'crm' as source, 'r10' as source_id, 'p10' as partner_id, 'P-10' as partn
 create table partner_identities as
 select source, 'r' || n as source_id, source as kind, 'p' || n as partner_id, 'P-' || n as partner_number,
   'Partner ' || n as record_name, 'own' as rule, true as is_on_roster, date '2026-04-01' as known_since,
-  '2026Q2' as quarter, 'acme' as policy, '2026-01' as version
+  true as is_present, '2026Q2' as quarter, 'acme' as policy, '2026-01' as version
 from range(1, 12) as t (n) cross join (values ('crm'), ('prm')) as s (source)
 where source = 'prm' or n < 11;
+-- A record that is not there now, though its partner is.
+insert into partner_identities by name
+select * replace ('r12' as source_id, false as is_on_roster, false as is_present) from partner_identities
+where source = 'prm' and source_id = 'r4';
 create table identity_changes as
 select changed_on, 'merged' as change, 'prm' as source, source_id, 'Dogwood' as record_name, from_partner_id,
   'P-' || substr(from_partner_id, 2) as from_partner_number, to_partner_id,

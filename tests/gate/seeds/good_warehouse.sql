@@ -176,8 +176,11 @@ from range(1, 5) as t (n);
 -- The portal's third record was a partner of its own until somebody said whose it is.
 create table released.identities as
 select source, source_id, case when source = 'prm' and source_id = 'r3' then 'p33' else partner_id end as partner_id,
-  'P-' || partner_id as partner_number, date '2026-04-01' as known_since
+  'P-' || partner_id as partner_number, source as kind, 'Partner ' || partner_id as record_name, 'own' as rule,
+  date '2026-04-01' as known_since, true as is_present
 from identity.partner_links;
+insert into released.identities by name
+select * replace ('r12' as source_id) from released.identities where source = 'prm' and source_id = 'r4';
 create table released.former_changes as
 select date '2026-04-01' as changed_on, 'merged' as change, 'prm' as source, 'r4' as source_id,
   'Dogwood' as record_name, 'p44' as from_partner_id, 'P-44' as from_partner_number, 'p4' as to_partner_id,

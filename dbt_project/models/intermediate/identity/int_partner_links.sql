@@ -222,29 +222,34 @@ settled as (
 known as (
     select
         s.key_place, g.partner_id, min(g.known_since) as known_since, count(*) as record_count,
-        max(case when g.partner_id = {{ first_id('g') }} then 1 else 0 end) as has_first_record
+        max(case when g.partner_id = {{ first_id('g') }} then 1 else 0 end) as has_first_record,
+        max(case when g.is_present then 1 else 0 end) as is_held
     from settled as s
     inner join {{ ref('stg_released__identities') }} as g on s.source = g.source and s.source_id = g.source_id
     group by s.key_place, g.partner_id
 ),
 
--- Where a partner was split, its id stays with the record it was given for, else with the most of its records.
+-- Where a partner was split, its id stays with the record it was given for, else with the most of its records. Records
+-- that come back take it from nobody who went on with it.
 claimed as (
     select
         *,
         row_number() over (
-            partition by partner_id order by has_first_record desc, record_count desc, key_place
+            partition by partner_id order by is_held desc, has_first_record desc, record_count desc, key_place
         ) as claim
     from known
 ),
 
--- Where partners were merged the oldest id stays; of those of one day, the one of the record that names the partner.
+-- Where partners were merged the oldest id stays; of those of one day, the one of the record that names the partner. An
+-- id that is only remembered gives way: what is on record of late is about the other.
 kept as (
     select
         c.key_place, c.partner_id,
         row_number() over (
             partition by c.key_place
-            order by c.known_since, case when c.partner_id = {{ first_id('k') }} then 0 else 1 end, c.partner_id
+            order by
+                c.is_held desc, c.known_since, case when c.partner_id = {{ first_id('k') }} then 0 else 1 end,
+                c.partner_id
         ) as place
     from claimed as c
     inner join records as k on c.key_place = k.place
