@@ -627,6 +627,8 @@ def recorded_identities(con: duckdb.DuckDBPyConnection, places: Places, known_at
         if file.exists():  # releases before 0.5.0 have none: their ids follow from the records
             read = f"columns('^({'|'.join(columns)})$')"  # what the release does not have is NULL
             con.execute(f"insert into released.{table} by name select {read} from read_parquet({literal(file)})")
+    # A release that did not tell of absent records has none.
+    con.execute("update released.identities set is_present = true where is_present is null")
 
 
 def base_of(places: Places, known_at: datetime | None) -> dict[str, Any] | None:
