@@ -186,7 +186,7 @@ def test_the_next_run_reads_back_who_was_there_and_who_was_not(tmp_path: Path, a
     release = places.released / "releases" / "2026Q2" / "2026Q2-a"
     release.mkdir(parents=True)
     link = {"release": "2026Q2-a", "quarter": "2026Q2", "known_at": "2026-07-01T06:00:00"}
-    (release / "manifest.json").write_text(json.dumps({"chain": [link]}))
+    (release / "manifest.json").write_text(json.dumps({**link, "chain": [link]}))
     places.current.symlink_to(release)
     columns = "source, source_id, kind, partner_id, partner_number, record_name, rule, known_since"
     with memory() as con:
@@ -196,7 +196,7 @@ def test_the_next_run_reads_back_who_was_there_and_who_was_not(tmp_path: Path, a
         recorded_identities(con, places, None)
         (found,) = _rows(con, "select * from released.identities")
     # A release from before that was told has no such column: it listed only who was there.
-    assert found["is_present"] is (False if "is_present" in absent else None)
+    assert found["is_present"] is ("is_present" not in absent)
     assert (found["partner_id"], found["kind"], found["rule"], found["record_name"]) == ("p_1", "prm", "own", "Elm")
 
 
