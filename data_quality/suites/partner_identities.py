@@ -41,6 +41,17 @@ SUITE = suite(
                 where listed.is_present is distinct from (links.source is not null)
             """),
         ),
+        critical(
+            "id_is_one_partner",
+            "partners that are not one have one id: {sample}",
+            no_rows("""
+                select links.source, links.source_id, links.partner_id, links.key_source, links.key_source_id
+                from identity.partner_links as links
+                where links.partner_id in (
+                  select partner_id from identity.partner_links group by partner_id
+                  having count(distinct key_source || '/' || key_source_id) > 1)
+            """),
+        ),
         critical("source_is_there", "rows have no source", never_null("source")),
         critical("source_id_is_there", "rows have no id", never_null("source_id")),
         critical("partner_is_there", "records belong to nobody", never_null("partner_id")),

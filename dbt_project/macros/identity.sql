@@ -13,7 +13,7 @@ case {{ records }}.kind when 'crm' then '1/' when 'prm' then '2/' else '3/' end 
 
 {#- The id of a partner that is first known by a record. -#}
 {%- macro first_id(record, more='') -%}
-'p_' || substr(md5({{ record }}.source || '/' || {{ record }}.source_id{{ " || '" ~ more ~ "'" if more }}), 1, 16)
+'p_' || substr(md5({{ record }}.source || '/' || {{ record }}.source_id{{ " || " ~ more if more }}), 1, 16)
 {%- endmacro -%}
 
 {#-

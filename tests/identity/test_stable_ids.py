@@ -145,6 +145,37 @@ def test_a_record_that_comes_back_takes_no_id_from_who_went_on_with_it(history: 
     assert history.told == [(3, "merged", "p1")]
 
 
+def test_a_record_that_comes_back_twice_as_somebody_else_shares_no_id(history: History) -> None:
+    other = Record("crm", "a0", "Oberon Lines", "oberon.example", "IT")
+    again = [
+        Record("crm", "a1", "Quillon Freight", "quillon.example", "PT"),
+        Record("prm", "p9", "Quillon Freight", "quillon.example", "PT"),
+        Record("account_mapping", "m9", "Quillon Freight", "quillon.example", "PT"),
+    ]
+    together = [("prm", "p9", "itself"), ("account_mapping", "m9", "prm/p9")]
+    history.run(CRM, PORTAL, other)
+    history.run(PORTAL, other)
+    second = history.run(PORTAL, other, *again)
+    assert second["crm/a1"] == second["prm/p9"] == second["account_mapping/m9"]
+    moved = history.run(PORTAL, other, *again, crosswalk=[("crm", "a1", "crm/a0"), *together])
+    assert (moved["crm/a1"], moved["prm/p9"]) == (moved["crm/a0"], second["prm/p9"])
+    apart = history.run(PORTAL, other, *again, crosswalk=[("crm", "a1", "itself"), *together])
+    assert apart["prm/p9"] == apart["account_mapping/m9"] == second["prm/p9"]
+    assert len(set(apart.values())) == 4
+    assert history.run(PORTAL, other, *again, crosswalk=[("crm", "a1", "itself"), *together]) == apart
+
+
+def test_nobody_gets_the_id_of_records_that_are_not_there(history: History) -> None:
+    other = Record("crm", "a0", "Oberon Lines", "oberon.example", "IT")
+    first = history.run(CRM, PORTAL, other)["prm/p1"]
+    history.run(PORTAL, other)
+    history.run(CRM, PORTAL, other, crosswalk=[("crm", "a1", "crm/a0"), *APART])
+    history.run(CRM, other, crosswalk=[("crm", "a1", "crm/a0")])
+    alone = [("crm", "a1", "itself")]
+    assert history.run(CRM, other, crosswalk=alone)["crm/a1"] != first
+    assert history.run(CRM, PORTAL, other, crosswalk=alone)["prm/p1"] == first
+
+
 def test_a_merge_keeps_the_older_id_and_is_a_row_with_its_day(history: History) -> None:
     first = history.run(PORTAL)
     apart = history.run(PORTAL, CRM, crosswalk=APART)

@@ -180,3 +180,6 @@ from released.scores as s cross join range(1, 201) as t (n) where partner_id = '
 
 -- identity: an account whose id was used again for another company
 update identity.partner_records set web_domain = 'other.example' where source = 'crm' and source_id = 'r1';
+
+-- identity: a record of another partner under an id that is in use
+update identity.partner_links set key_source = 'prm' where source = 'prm' and source_id = 'r9';

@@ -254,18 +254,45 @@ kept as (
     from claimed as c
     inner join records as k on c.key_place = k.place
     where c.claim = 1
+),
+
+-- An id that went on without the record it was given for is not given again, nor one that is kept for records that are
+-- not there. There are as many suffixes as records on record, so one of them is free.
+released_ids as (
+    select distinct partner_id from {{ ref('stg_released__identities') }}
+),
+
+suffixes as (
+    select
+        place,
+        ' again' || case when place = 1 then '' else ' ' || cast(place as varchar) end as suffix
+    from (
+        select row_number() over (order by source, source_id) as place from {{ ref('stg_released__identities') }}
+    ) as counted
+),
+
+free_ids as (
+    select w.key_place, min_by(w.partner_id, w.place) as partner_id
+    from (
+        select k.place as key_place, x.place, {{ first_id('k', 'x.suffix') }} as partner_id
+        from (select distinct key_place from settled) as s
+        inner join records as k on s.key_place = k.place
+        inner join released_ids as t on t.partner_id = {{ first_id('k') }}
+        left join kept as i on s.key_place = i.key_place
+        cross join suffixes as x
+        where i.key_place is null
+    ) as w
+    left join released_ids as r on w.partner_id = r.partner_id
+    where r.partner_id is null
+    group by w.key_place
 )
 
 select
     s.source, s.source_id, s.kind, s.source_order, s.web_domain, s.rule,
     k.source as key_source,
     k.source_id as key_source_id,
-    -- An id that went on without the record it was given for is not given again.
-    coalesce(
-        i.partner_id,
-        case when t.partner_id is null then {{ first_id('k') }} else {{ first_id('k', ' again') }} end
-    ) as partner_id
+    coalesce(i.partner_id, f.partner_id, {{ first_id('k') }}) as partner_id
 from settled as s
 inner join records as k on s.key_place = k.place
 left join kept as i on s.key_place = i.key_place and i.place = 1
-left join kept as t on t.partner_id = {{ first_id('k') }} and t.place = 1
+left join free_ids as f on s.key_place = f.key_place
