@@ -547,7 +547,8 @@ class _Told:
         next_level = above[-1] if above else None
         next_by = _nearest(ways.get(next_level, [])) if next_level else None
         held_by = _nearest(ways.get(view.level, []), hanging=view.action == "frozen")
-        codes = tuple(code.strip() for code in (row.get("reason_codes") or "").split(",") if code.strip())
+        told = row.get("released_reason_codes") or row.get("reason_codes") or ""
+        codes = tuple(code.strip() for code in told.split(",") if code.strip())
         if view.action not in codes:
             codes = _codes(
                 row, view, ranks, ways
@@ -691,7 +692,7 @@ def _or_window(span: Span | None) -> str:
 
 def _frozen_because(row: dict[str, Any]) -> str | None:
     """What somebody does not fall for, as the reasons of the release say it."""
-    return (row["reasons"] or "").partition(_FROZEN)[2] or None
+    return (row.get("released_reasons") or row["reasons"] or "").partition(_FROZEN)[2] or None
 
 
 def _end_of(history: list[dict[str, Any]], quarter: str) -> Any:

@@ -29,6 +29,8 @@ def _moves_without_reason(actions: str, wrong: str) -> str:
         where followed.quarter = {{quarter}} and followed.policy = {{policy}} and followed.version = {{version}}
           and followed.released_action in ({actions})
           and (coalesce(trim(followed.reasons), '') = '' or coalesce(trim(followed.reason_codes), '') = ''
+            or coalesce(trim(followed.released_reasons), '') = ''
+            or coalesce(trim(followed.released_reason_codes), '') = ''
             or (followed.version_before = followed.version and not followed.is_gap_before
               and followed.exception is null and followed.exception_before is null
               and earned.rank {wrong} before.rank))
@@ -125,6 +127,22 @@ SUITE = suite(
                 select partner_id, quarter, ladder, action, reason_codes from candidate.partner_level_history
                 where reason_codes is null or split_part(reason_codes, ', ', 1) is distinct from action
                   or (action = 'overridden') <> (exception is not null)
+            """),
+        ),
+        critical(
+            "released_reasons_are_of_the_released_action",
+            "reasons that would be shown are not those of the decision beside them: {sample}",
+            no_rows("""
+                select partner_id, quarter, ladder, released_action, released_reason_codes, released_reasons
+                from candidate.partner_level_history
+                where case
+                  when released_action is null or released_in is not null
+                    then released_reasons is not null or released_reason_codes is not null
+                  else released_reasons is null
+                    or split_part(released_reason_codes, ', ', 1) is distinct from released_action
+                    or (exception is null and not contains(released_reason_codes, 'exception_ended')
+                      and (released_action = 'frozen')
+                        <> contains(released_reasons, '; frozen: it would fall only because ')) end
             """),
         ),
         critical(

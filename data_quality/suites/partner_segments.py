@@ -74,13 +74,13 @@ SUITE = suite(
         ),
         critical(
             "level_is_the_one_decided",
-            "levels or actions are not those decided in the partner's history for {quarter}: {sample}",
+            "levels, actions or reasons are not those decided in the partner's history for {quarter}: {sample}",
             no_rows("""
                 with held as (
-                  select partner_id, 'segment' as ladder, segment as level, segment_action as action
+                  select partner_id, 'segment' as ladder, segment as level, segment_action as action, reasons
                   from candidate.partner_segments
                   union all
-                  select partner_id, 'tier', tier, tier_action from candidate.partner_segments)
+                  select partner_id, 'tier', tier, tier_action, reasons from candidate.partner_segments)
                 select held.partner_id, held.ladder, held.level, history.released_level
                 from held
                 left join candidate.partner_level_history as history
@@ -88,6 +88,8 @@ SUITE = suite(
                   and history.quarter = {quarter} and history.policy = {policy} and history.version = {version}
                 where history.released_level is distinct from held.level
                   or history.released_action is distinct from held.action
+                  or (history.released_reasons is not null and not contains(coalesce(held.reasons, ''),
+                    held.ladder || ': ' || history.released_reasons))
             """),
         ),
         critical(

@@ -89,6 +89,52 @@ case
     end
 {%- endmacro -%}
 
+{#- The rank at which a state is frozen; NULL for one that is not. -#}
+{%- macro frozen_rank(state) -%}
+case when substr({{ state }}, 7, 1) = 'F' then cast(substr({{ state }}, 1, 2) as integer) end
+{%- endmacro -%}
+
+{#- The action of a decision and what shaped it. Restated and released decisions are told in the same way, each by its state. -#}
+{%- macro reason_codes(state, rank, previous, replayed, replayed_rank, freeze_codes) -%}
+{{ decided_action(rank, previous, replayed) }}
+    || case when exception is null and previous_exception is not null and {{ rank }} <> {{ previous }} then ', exception_ended' else '' end
+    || case substr({{ state }}, 7, 1)
+        when 'F' then ', ' || coalesce({{ freeze_codes }}, 'unknown_value') when 'G' then ', new_partner_grace' when 'H' then ', hold_until' else ''
+    end
+    || case
+        when substr({{ state }}, 7, 1) = 'K' and cast(substr({{ state }}, 3, 2) as integer) > 0 then ', awaiting_promotion'
+        when substr({{ state }}, 7, 1) = 'K' and {{ replayed_rank }} <> earned_rank then ', within_buffer'
+        when substr({{ state }}, 7, 1) = 'P' and {{ replayed_rank }} > raised_rank then ', step_limit'
+        when substr({{ state }}, 7, 1) = 'D' and {{ replayed_rank }} < lowered_rank then ', step_limit'
+        else ''
+    end
+    || case when earned_rank > reached_rank then ', level_full' else '' end
+    || case when is_trackless then ', no_track' when is_scoreless then ', score_unknown' else '' end
+{%- endmacro -%}
+
+{#- The same in words that go on from why the level was earned: `action` and ranks of the decision, its rules in `m`. -#}
+{%- macro decision_in_words(state, action, rank, frozen_because) -%}
+{%- set letter = 'substr(' ~ state ~ ', 7, 1)' -%}
+{%- set above = 'cast(substr(' ~ state ~ ', 3, 2) as integer)' -%}
+{%- set below = 'cast(substr(' ~ state ~ ', 5, 2) as integer)' -%}
+case
+        when h.exception is not null then '; by exception: ' || h.exception
+        when {{ letter }} = 'F'
+            then '; frozen: it would fall only because ' || coalesce({{ frozen_because }}, 'a value is unknown')
+        when {{ letter }} = 'G' then '; kept: the first ' || cast(m.new_partner_grace as varchar)
+            || ' reviews of a new partner move nobody down'
+        when {{ letter }} = 'H' then '; on watch: below the level held, which is kept until '
+            || case when m.hold_until = 'anniversary' then 'its anniversary' else 'the end of the policy year' end
+        when {{ action }} = 'on_watch' then '; on watch: ' || cast({{ below }} as varchar) || ' of '
+            || cast(m.demote_after as varchar) || ' reviews below the level held'
+        when {{ above }} > 0 then '; ' || cast({{ above }} as varchar) || ' of '
+            || cast(m.promote_after as varchar) || ' reviews above the level held'
+        when {{ rank }} < h.earned_rank and {{ action }} = 'kept' then '; kept: within the buffer below the bar'
+        when {{ rank }} > h.earned_rank and {{ action }} = 'kept' then '; not raised: within the buffer above the bar'
+        else ''
+    end
+{%- endmacro -%}
+
 {#- What there was, of a row of condition results `r` and its condition `c`, as people read it. -#}
 {%- macro actual_in_words(c, r) -%}
 case

@@ -449,13 +449,19 @@ def test_decisions_on_record_are_taken_over_and_the_replay_goes_on_from_them() -
         if quarter <= last[partner]:
             records[partner, quarter] = expected.state[:7] if is_old[partner] else expected.state
     now = [programme_data("rules", levels, new)]
-    released = {key: Standing.read(e.state) for key, e in expected_histories(now, careers, company, records)}
+    going_on = dict(expected_histories(now, careers, company, records))
+    released = {key: Standing.read(expected.state) for key, expected in going_on.items()}
     restated = {key: Standing.read(e.state) for key, e in expected_histories(now, careers, company)}
     listed = [Record("rules", LADDER, partner, quarter, state) for (partner, quarter), state in records.items()]
     with evaluate([policy_of(now[0])], inputs_of(company, listed)) as con:
         for column, wanted in (("released_state", released), ("state", restated)):
             found = {key: Standing.read(text) for key, text in rows(con, KEYS, column, "ladders.levels_held").items()}
             assert_same(column, wanted, found)
+        codes = rows(con, KEYS, "released_reason_codes", "ladders.levels_held")
+    # Why a record decided as it did, its own release says.
+    told = {key: expected.reasons for key, expected in going_on.items() if key[2:] not in records}
+    assert_same("codes", told, {key: frozenset(codes[key].split(", ")) for key in told})
+    assert sum("frozen" in reasons and len(reasons) > 1 for reasons in told.values()) > 20
 
 
 # --- exceptions -------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.generators import quarters_of
 from engine.reference import Company, Data, Partner, Programme, history
-from engine.tables import Rows, inputs_of, policy_of, rows
+from engine.tables import Record, Rows, inputs_of, policy_of, rows
 from pipelines.evaluation import evaluate
 
 WINDOW = "primary/1/0"
@@ -286,6 +286,42 @@ def test_the_words_say_which_source_table_and_records() -> None:
     assert words["q", 2] == f"nobody knows {AMOUNT}, crm was last read on 2000-03-01"
     assert words["q", 5] == f"nobody knows {AMOUNT}"
     assert codes["q", 2] == "frozen, unknown_value, stale_source"
+
+
+def test_a_release_is_explained_by_the_decisions_on_record_and_not_by_what_is_known_now() -> None:
+    levels: list[Data] = [
+        {"level": "gold", "enter": {"metric": DEALS, "at_least": 1}},
+        {"level": "silver", "enter": {"metric": RATE, "at_least": 1}},
+        {"level": "bronze", "enter": {"metric": AMOUNT, "at_least": 1}},
+        {"level": "rest"},
+    ]
+    data = policy([{"id": "c", "metric": AMOUNT, "points": {"flag": 1}}], levels=levels, movement={})
+    nothing: Values = {AMOUNT: [0, 0, 0], DEALS: [0, 0, 0], RATE: [0, 0, 0]}
+    facts: dict[str, Values] = {
+        "stays": nothing,
+        "falls": {**nothing, AMOUNT: [1, 1, 0]},
+        "both": {**nothing, AMOUNT: [1, 1, 0], RATE: [1, 1, 0]},
+        "neither": {**nothing, AMOUNT: [1, 1, 1]},
+    }
+    inputs = replace(
+        inputs_of(company_of(facts), [
+            Record("small-print", "tier", "stays", 2, "030000K0101"),
+            Record("small-print", "tier", "falls", 2, "010000K0101"),
+            Record("small-print", "tier", "both", 2, "030000K0101"),
+        ]),
+        stale=[(AMOUNT, 3, "stale_source", "crm is old")],
+        doubtful=[("both", RATE, 3, "opportunities", 1)],
+    )  # fmt: skip
+    columns = "[reason_codes, frozen_because, released_reason_codes, released_frozen_because]"
+    with evaluate([policy_of(data)], inputs) as con:
+        found = rows(con, "partner_id", columns, "ladders.levels_held", "quarter_index = 3")
+    aside = "1 record of opportunities was set aside"
+    assert found == {
+        ("stays",): ["kept", None, "frozen, stale_source", "crm is old"],
+        ("falls",): ["frozen, stale_source", "crm is old", "demoted", None],
+        ("both",): ["frozen, records_set_aside", aside, "frozen, stale_source", "crm is old"],
+        ("neither",): ["kept", None, "kept", None],
+    }
 
 
 def test_who_may_belong_to_the_population_of_a_top_share_may_be_in_it() -> None:

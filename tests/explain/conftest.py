@@ -61,8 +61,8 @@ _HISTORY = """
 partner_id varchar, partner_number varchar, partner_name varchar, quarter varchar, quarter_end date, policy varchar,
 version varchar, ladder varchar, earned_level varchar, held_level varchar, previous_level varchar, held_rank integer,
 action varchar, reasons varchar, reason_codes varchar, exception varchar, track varchar, held_since varchar,
-reviews_above integer, reviews_below integer, released_level varchar, released_action varchar, released_state varchar,
-released_in varchar
+reviews_above integer, reviews_below integer, released_level varchar, released_action varchar, released_reasons varchar,
+released_reason_codes varchar, released_state varchar, released_in varchar
 """
 _SCORES = """
 partner_id varchar, quarter varchar, policy varchar, version varchar, track varchar, total_score decimal(18,6),

@@ -125,6 +125,28 @@ def test_frozen_for_a_doubt_says_which_and_names_no_source_to_partners(release: 
     assert "it would fall for a value that is unknown or out of date" in for_partners
 
 
+def test_a_released_level_is_explained_by_its_own_decision(release: Made) -> None:
+    made = release()
+    because = "; frozen: it would fall only because"
+    made.review(
+        "2026Q2",
+        "base",
+        "silver",
+        "frozen",
+        reason_codes="frozen, stale_source",
+        reasons=f"reached base{because} crm is old",
+        released_level="gold",
+        released_action="frozen",
+        released_state="010000F0505",
+        released_reason_codes="frozen, records_set_aside",
+        released_reasons=f"reached base{because} 1 record of transactions was set aside",
+    )
+    made.gate("gold", 1, 5, 3, kind="metric", subject="won_deals")
+    story = made.tier()
+    assert story.reason_codes == ("frozen", "records_set_aside")
+    assert "only because 1 record of transactions was set aside, and nobody falls for that" in story.reason
+
+
 def test_grace_says_how_long_it_lasts(release: Made) -> None:
     made = release(MOVEMENT.replace("max_steps", "new_partner_grace: 2, max_steps"))
     made.review("2026Q2", "silver", "gold", "kept", reason_codes="kept, new_partner_grace")
@@ -316,7 +338,7 @@ def test_who_left_the_roster_is_explained_as_of_the_last_review(release: Made) -
 
 
 def test_a_release_without_the_newer_columns_is_explained_all_the_same(release: Made) -> None:
-    made = release(missing=("reason_codes", "exception", "track", "outcome"))
+    made = release(missing=("reason_codes", "released_reason_codes", "exception", "track", "outcome"))
     made.review("2026Q1", "gold", "gold", "kept")
     made.review("2026Q2", "gold", "silver", "kept")
     made.gates(70, None)

@@ -163,6 +163,8 @@ def test_partners_who_leave_a_ladder_move_and_those_who_are_new_do_not(good: Pai
     [
         ("set reasons = ' ' where released_action = 'promoted'", "no_move_up_without_a_reason"),
         ("set reason_codes = null where released_action = 'entered'", "no_move_up_without_a_reason"),
+        ("set released_reasons = ' ' where released_action = 'promoted'", "no_move_up_without_a_reason"),
+        ("set released_reason_codes = null where released_action = 'entered'", "no_move_up_without_a_reason"),
         ("set earned_level = 'self_serve' where released_action = 'promoted'", "no_move_up_without_a_reason"),
         ("set released_action = 'demoted' where released_action = 'promoted'", "no_move_down_without_a_reason"),
         ("set released_action = 'exited', reasons = null where ladder = 'tier'", "no_move_down_without_a_reason"),
@@ -172,6 +174,48 @@ def test_a_move_without_a_reason_breaks(good: Pair, change: str, rule: str) -> N
     assert failed(good, "partner_level_history") == {}
     good.change(f"update partner_level_history {change} and quarter = '2026Q2'")
     assert rule in failed(good, "partner_level_history")
+
+
+FROZEN = "'reached gold; frozen: it would fall only because crm was last read on 2026-01-01'"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "released_action = 'frozen'",
+        "released_action = 'frozen', released_reason_codes = 'frozen, stale_source'",
+        f"released_action = 'demoted', released_reason_codes = 'demoted', released_reasons = {FROZEN}",
+        "released_reasons = null",
+        "released_in = 'r1'",
+    ],
+)
+def test_reasons_of_another_decision_break(good: Pair, change: str) -> None:
+    rule = "released_reasons_are_of_the_released_action"
+    only = "where quarter = '2026Q2' and ladder = 'tier' and partner_id = 'p4'"
+    good.change(
+        "update partner_level_history set released_action = 'frozen', released_reason_codes = 'frozen, stale_source', "
+        f"released_reasons = {FROZEN} {only}"
+    )
+    assert rule not in failed(good, "partner_level_history")
+    # An exception that has ended moves a partner to a level that the rules freeze.
+    good.change(
+        f"update partner_level_history set released_action = 'demoted', "
+        f"released_reason_codes = 'demoted, exception_ended, stale_source' {only}"
+    )
+    assert rule not in failed(good, "partner_level_history")
+    good.change(
+        "update partner_level_history set released_action = 'kept', released_reason_codes = 'kept', "
+        f"released_reasons = 'reached gold' {only}"
+    )
+    assert rule not in failed(good, "partner_level_history")
+    good.change(f"update partner_level_history set {change} {only}")
+    assert rule in failed(good, "partner_level_history")
+
+
+def test_partners_are_shown_the_reasons_of_the_decision(good: Pair) -> None:
+    assert "level_is_the_one_decided" not in failed(good, "partner_segments")
+    good.change("update partner_level_history set released_reasons = 'another reason' where ladder = 'tier'")
+    assert "level_is_the_one_decided" in failed(good, "partner_segments")
 
 
 def test_a_signed_exception_is_its_own_reason(good: Pair) -> None:

@@ -95,3 +95,44 @@ def test_a_record_set_aside_keeps_its_partner_and_no_other(
     assert [one for one in before if after[one] != before[one]] == [number]
     assert after[number]["reason_codes"] == "frozen, records_set_aside"
     assert after[number]["reasons"].endswith("only because 2 records of opportunity_partners were set aside")
+
+
+def test_a_release_tells_the_reasons_of_its_own_decision_and_not_of_what_is_known_now(
+    company: Deployment, project: Project, tmp_path: Path
+) -> None:
+    warehouse, file = company.state / "warehouse.duckdb", tmp_path / "scratch.duckdb"
+    number = min(
+        number
+        for number, one in reviews(warehouse).items()
+        if one["reason_codes"] == "kept" and one["reasons"].startswith("reached self_serve")
+    )
+    after = changed(
+        company,
+        project,
+        file,
+        # On record is a higher level than is known now, and nothing of this quarter was read.
+        f"""
+        update deployment.loads set read_at = timestamp '2026-07-05 00:00:00';
+        update released.decisions set state = '010000K0505', level = 'strategic'
+        where ladder = '{LADDER}' and quarter_index = (select quarter_index - 1 from deployment.run_context)
+            and partner_id = (select partner_id from identity.partners where partner_number = '{number}')
+        """,
+        again=("metrics", "stale_metrics"),
+    )[number]
+    assert (after["action"], after["reason_codes"], after["held_level"]) == ("kept", "kept", "self_serve")
+    with duckdb.connect(str(file), read_only=True) as con:
+        ((segment, action, reasons),) = con.execute(
+            f"select segment, segment_action, reasons from marts.partner_segments where partner_number = '{number}'"
+        ).fetchall()
+        told = con.execute(
+            "select h.released_action, h.released_reason_codes, h.released_reasons "
+            "from marts.partner_level_history as h inner join deployment.run_context as c on h.policy = c.policy "
+            f"where h.ladder = '{LADDER}' and h.partner_number = '{number}' and h.released_action is not null "
+            "order by h.quarter_end desc"
+        ).fetchall()
+    assert (segment, action) == ("strategic", "frozen")
+    assert "crm was last read on 2026-07-05" in reasons.partition("; frozen: it would fall only because ")[2]
+    assert told[0][0] == "frozen"
+    assert {"frozen", "stale_source"} <= set(told[0][1].split(", "))
+    assert f"{LADDER}: {told[0][2]}" in reasons
+    assert told[1][1:] == (None, None)  # the release of that quarter has them

@@ -26,23 +26,7 @@ select
     lp.level as previous_level,
     cast(lh.rank as integer) as held_rank,
     h.action,
-    r.reasons
-    || case
-        when h.exception is not null then '; by exception: ' || h.exception
-        when substr(h.state, 7, 1) = 'F'
-            then '; frozen: it would fall only because ' || coalesce(h.frozen_because, 'a value is unknown')
-        when substr(h.state, 7, 1) = 'G' then '; kept: the first ' || cast(m.new_partner_grace as varchar)
-            || ' reviews of a new partner move nobody down'
-        when substr(h.state, 7, 1) = 'H' then '; on watch: below the level held, which is kept until '
-            || case when m.hold_until = 'anniversary' then 'its anniversary' else 'the end of the policy year' end
-        when h.action = 'on_watch' then '; on watch: ' || cast(h.reviews_below as varchar) || ' of '
-            || cast(m.demote_after as varchar) || ' reviews below the level held'
-        when h.reviews_above > 0 then '; ' || cast(h.reviews_above as varchar) || ' of '
-            || cast(m.promote_after as varchar) || ' reviews above the level held'
-        when h.held_rank < h.earned_rank and h.action = 'kept' then '; kept: within the buffer below the bar'
-        when h.held_rank > h.earned_rank and h.action = 'kept' then '; not raised: within the buffer above the bar'
-        else ''
-    end as reasons,
+    r.reasons || {{ decision_in_words('h.state', 'h.action', 'h.held_rank', 'h.frozen_because') }} as reasons,
     h.reason_codes,
     h.exception,
     h.track,
@@ -51,6 +35,14 @@ select
     cast(h.reviews_below as integer) as reviews_below,
     case when d.release is not null or q.quarter = c.quarter then lr.level end as released_level,
     case when d.release is not null or q.quarter = c.quarter then h.released_action end as released_action,
+    -- Why an earlier release decided as it did stands in that release: on what was known then, not now.
+    case when d.release is null and q.quarter = c.quarter
+        then r.reasons
+            || {{ decision_in_words(
+                'h.released_state', 'h.released_action', 'h.released_rank', 'h.released_frozen_because'
+            ) }}
+    end as released_reasons,
+    case when d.release is null and q.quarter = c.quarter then h.released_reason_codes end as released_reason_codes,
     case when d.release is not null or q.quarter = c.quarter then h.released_state end as released_state,
     d.release as released_in
 from with_changes as h

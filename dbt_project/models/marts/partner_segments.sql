@@ -12,7 +12,7 @@ levels as (
         max(case when h.ladder = 'segment' then h.released_action end) as segment_action,
         max(case when h.ladder = 'tier' then h.released_level end) as tier,
         max(case when h.ladder = 'tier' then h.released_action end) as tier_action,
-        {{ joined("h.ladder || ': ' || h.reasons", ' | ', 'h.ladder') }} as reasons
+        {{ joined("h.ladder || ': ' || h.released_reasons", ' | ', 'h.ladder') }} as reasons
     from {{ ref('partner_level_history') }} as h
     inner join context as c on h.quarter = c.quarter and h.policy = c.policy and h.version = c.version
     group by h.partner_id

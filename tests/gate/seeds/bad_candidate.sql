@@ -64,6 +64,9 @@ insert into partner_level_history by name
 select * replace ('p8' as partner_id, 'strategic' as previous_level, 'strategic' as released_level,
   'r1' as released_in)
 from partner_level_history where partner_id = 'p1' and ladder = 'segment';
+insert into partner_level_history by name
+select * replace ('p6' as partner_id, 'frozen' as released_action, 'frozen, stale_source' as released_reason_codes)
+from partner_level_history where partner_id = 'p4' and quarter = '2026Q2' and ladder = 'tier' and policy = 'acme';
 
 -- partner_gates
 insert into partner_gates by name
@@ -237,7 +240,7 @@ insert into identity_changes by name select * from identity_changes where source
 delete from identity_changes where source_id = 'r3';
 
 -- breakers: partners moved without a reason or with a wrong one, partners who lost their score, and a crowd at the top
-update partner_level_history set reasons = null
+update partner_level_history set reasons = null, released_reasons = null
 where ladder = 'segment' and quarter = '2026Q2' and partner_id <> 'p7';
 update partner_level_history set released_action = 'demoted' where ladder = 'tier' and quarter = '2026Q2';
 update partner_segments set total_score = null where partner_id in ('p1', 'p2', 'p3');

@@ -40,6 +40,8 @@ select partner_id, partner_number, partner_name, quarter, quarter_end, 'acme' as
   'because of ' || won as reasons, action as reason_codes, null::varchar as exception, null::varchar as track,
   quarter as held_since, 0 as reviews_above, 0 as reviews_below,
   level as released_level, action as released_action,
+  case when quarter = '2026Q2' then 'because of ' || won end as released_reasons,
+  case when quarter = '2026Q2' then action end as released_reason_codes,
   case when quarter = '2026Q1' then 'r1' end as released_in
 from moved;
 
@@ -62,7 +64,8 @@ select partners.partner_id, partners.partner_number, partners.partner_name, part
   tier.action as tier_action, won as sourced_won_amount, 0::decimal(28, 4) as influenced_won_amount,
   0::decimal(28, 4) as sourced_pipeline_amount, null::bigint as icp_overlap_accounts, null::varchar as track,
   null::bigint as certified_people, null::decimal(18, 2) as partner_manager_hours, scores.total_score,
-  scores.dimension_scores, scores.score_rank, scores.evidence_share, 'total score' as reasons,
+  scores.dimension_scores, scores.score_rank, scores.evidence_share,
+  'segment: ' || segment.released_reasons || ' | tier: ' || tier.released_reasons as reasons,
   'joint planning' as entitlements, 'Kim' as manager, date '2026-06-30' as as_of,
   timestamp '2026-07-01 06:00:00' as known_at, 'acme' as policy, '2026-01' as version, 'r2' as release
 from partners

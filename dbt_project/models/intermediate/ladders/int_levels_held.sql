@@ -37,6 +37,8 @@ decided as (
         s.*,
         f.freeze_codes,
         f.frozen_because,
+        r.freeze_codes as released_freeze_codes,
+        r.frozen_because as released_frozen_because,
         x.why as exception,
         cast(substr(s.state, 1, 2) as integer) as replayed_rank,
         cast(substr(s.released_state, 1, 2) as integer) as released_replayed_rank,
@@ -50,7 +52,10 @@ decided as (
         and s.quarter_index = x.quarter_index
     left join {{ ref('int_freezes') }} as f
         on s.policy = f.policy and s.version = f.version and s.ladder = f.ladder and s.partner_id = f.partner_id
-        and s.quarter_index = f.quarter_index
+        and s.quarter_index = f.quarter_index and {{ frozen_rank('s.state') }} = f.frozen_rank
+    left join {{ ref('int_freezes') }} as r
+        on s.policy = r.policy and s.version = r.version and s.ladder = r.ladder and s.partner_id = r.partner_id
+        and s.quarter_index = r.quarter_index and {{ frozen_rank('s.released_state') }} = r.frozen_rank
 ),
 
 followed as (
@@ -70,23 +75,17 @@ select
     cast(substr(state, 3, 2) as integer) as reviews_above,
     cast(substr(state, 5, 2) as integer) as reviews_below,
     {{ decided_action('held_rank', 'previous_rank', 'replayed_action') }} as action,
-    {{ decided_action('held_rank', 'previous_rank', 'replayed_action') }}
-    || case when exception is null and previous_exception is not null and held_rank <> previous_rank then ', exception_ended' else '' end
-    || case substr(state, 7, 1)
-        when 'F' then ', ' || coalesce(freeze_codes, 'unknown_value') when 'G' then ', new_partner_grace' when 'H' then ', hold_until' else ''
-    end
-    || case
-        when substr(state, 7, 1) = 'K' and cast(substr(state, 3, 2) as integer) > 0 then ', awaiting_promotion'
-        when substr(state, 7, 1) = 'K' and replayed_rank <> earned_rank then ', within_buffer'
-        when substr(state, 7, 1) = 'P' and replayed_rank > raised_rank then ', step_limit'
-        when substr(state, 7, 1) = 'D' and replayed_rank < lowered_rank then ', step_limit'
-        else ''
-    end
-    || case when earned_rank > reached_rank then ', level_full' else '' end
-    || case when is_trackless then ', no_track' when is_scoreless then ', score_unknown' else '' end as reason_codes,
+    {{ reason_codes(
+        'state', 'held_rank', 'previous_rank', 'replayed_action', 'replayed_rank', 'freeze_codes'
+    ) }} as reason_codes,
     frozen_because,
     exception,
     released_state,
     released_rank,
-    {{ decided_action('released_rank', 'previous_released_rank', 'released_replayed_action') }} as released_action
+    {{ decided_action('released_rank', 'previous_released_rank', 'released_replayed_action') }} as released_action,
+    {{ reason_codes(
+        'released_state', 'released_rank', 'previous_released_rank', 'released_replayed_action',
+        'released_replayed_rank', 'released_freeze_codes'
+    ) }} as released_reason_codes,
+    released_frozen_because
 from followed
