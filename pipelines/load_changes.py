@@ -10,7 +10,7 @@ same moment. Nothing is compared before the first release, nor where the same lo
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +38,9 @@ KIND_ROWS, KIND_SHARE = 20, 0.05
 
 PARTNER_ACCOUNTS = "partner_accounts"
 """The `entity` of a second row per column of a table of accounts: the same counts of those that were partners."""
+
+FEW = 5
+"""Fewer records than these say nothing."""
 
 COLUMNS = {
     "source": "varchar",
@@ -77,6 +80,31 @@ NATURAL_KEYS = {
     "overlap_counts": ("partner_id", "own_population", "partner_population"),
 }
 """What names a record of an entity whose rows need no id; staging goes by the same columns."""
+
+
+SHRUNK_COLUMNS = {"source": "varchar", "table_name": "varchar", "words": "varchar"}
+"""Of `deployment.shrunk_tables`, one row per source and table that lost records."""
+_COME_AND_GO = ("account_overlaps", "overlap_counts", "program_memberships")
+"""Entities of which records end by themselves: deals close, and a membership is named by its level, too."""
+
+
+def shrunk_tables(changes: Iterable[Mapping[str, Any]], max_gone_share: float) -> list[dict[str, str]]:
+    """The tables that lost more of the records the last release rests on than is believable, of rows of `load_changes`.
+
+    The words end a sentence that begins with the source.
+    """
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in changes:
+        gone, of = row["gone_rows"], row["compared_rows"]
+        if row["entity"] not in _COME_AND_GO and gone >= FEW and gone > max_gone_share * of:
+            what = "records of partners" if row["entity"] == PARTNER_ACCOUNTS else "records"
+            words = f"no longer has {gone:,} of {of:,} {what} in {row['table_name']}"
+            found[row["source"], row["table_name"]] = {
+                "source": row["source"],
+                "table_name": row["table_name"],
+                "words": words,
+            }
+    return list(found.values())
 
 
 def load_changes(

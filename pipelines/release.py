@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -631,20 +631,38 @@ def recorded_identities(con: duckdb.DuckDBPyConnection, places: Places, known_at
     con.execute("update released.identities set is_present = true where is_present is null")
 
 
-def base_of(places: Places, known_at: datetime | None) -> dict[str, Any] | None:
+def base_of(
+    places: Places, known_at: datetime | None, *, without: Collection[tuple[str, str]] = ()
+) -> dict[str, Any] | None:
     """The manifest of the release that a run with this knowledge goes on from, None where there is none.
 
     Of the chain, it is the one that knows most and no more than `known_at` (None: no limit). That is not always the one
-    made last: a gap below is filled with what its own day knew.
+    made last: a gap below is filled with what its own day knew. Releases in which one of the expectations `without`
+    (suite, name) failed are passed over unless somebody approved them; where that leaves none, they count.
     """
     limit = known_at.astimezone(UTC).replace(tzinfo=None) if known_at else datetime.max
     links = [(datetime.fromisoformat(link["known_at"]), n, link) for n, link in enumerate(history(places))]
-    known = [one for one in links if one[0] <= limit]
+    known = sorted((one for one in links if one[0] <= limit), key=lambda one: one[:2])
+    failed = _releases_with(places, without) if without else set()
+    sound = [one for one in known if one[2]["release"] not in failed or one[2].get("approved_by")]
     if not known:
         return None
-    path = _folder_of(places, max(known, key=lambda one: one[:2])[2]["release"]) / _MANIFEST
+    path = _folder_of(places, (sound or known)[-1][2]["release"]) / _MANIFEST
     found: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
     return found
+
+
+def _releases_with(places: Places, failures: Collection[tuple[str, str]]) -> set[str]:
+    """The releases of the chain in which one of these expectations (suite, name) failed."""
+    file = places.current / "data_quality_results.parquet"
+    if not file.exists():
+        return set()
+    asked = " or ".join(f"suite = {literal(suite)} and expectation = {literal(name)}" for suite, name in failures)
+    with memory() as con:
+        rows = con.execute(
+            f"select distinct release from read_parquet({literal(file)}) where not has_passed and ({asked})"
+        )
+        return {row[0] for row in rows.fetchall()}
 
 
 def previous_facts(places: Places, quarter: str | None = None) -> dict[str, Any]:

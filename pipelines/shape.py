@@ -29,7 +29,7 @@ from pipelines.fiscal import Quarter
 from pipelines.identity import KINDS, public_suffixes, read_crosswalk
 from pipelines.lake import Load, lay_views
 from pipelines.load_changes import COLUMNS as CHANGE_COLUMNS
-from pipelines.load_changes import load_changes
+from pipelines.load_changes import SHRUNK_COLUMNS, load_changes, shrunk_tables
 from pipelines.policy import TABLES as POLICY_TABLES
 from pipelines.policy import Policy, in_force, read_exceptions, read_policies, rows_of
 from pipelines.policy.rows import Row as PolicyRow
@@ -38,6 +38,8 @@ from pipelines.settings import Settings
 from pipelines.warehouse import DEPLOYMENT, POLICY, Places, connect, literal, quoted, write_rows
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
+GONE_RECORDS = ("load_changes", "few_records_are_gone")
+"""Suite and expectation that say of a release that a table of it lost records."""
 _CATALOGUE = PROJECT / "seeds" / "metric_catalogue.csv"
 _RAW_TABLE = re.compile(r"source\('raw_\w+', *'(\w+)'\)")
 
@@ -61,6 +63,7 @@ DEPLOYMENT_TABLES = (
     "icp_values",
     "loads",
     "load_changes",
+    "shrunk_tables",
 )
 
 
@@ -153,14 +156,20 @@ def lay_inputs(run: Run) -> list[Load]:
         recorded_decisions(con, places, spine[:-1])
         recorded_scores(con, places, run.quarter)
         recorded_identities(con, places, run.known_at)
-        write_rows(con, DEPLOYMENT, "load_changes", CHANGE_COLUMNS, _changes_since_release(run))
+        changes = _changes_since_release(run)
+        write_rows(con, DEPLOYMENT, "load_changes", CHANGE_COLUMNS, changes)
+        shrunk = shrunk_tables(changes, run.settings.quality.max_gone_share)
+        write_rows(con, DEPLOYMENT, "shrunk_tables", SHRUNK_COLUMNS, shrunk)
         con.execute("checkpoint")
     return used
 
 
 def _changes_since_release(run: Run) -> list[dict[str, Any]]:
-    """What changed in the sources since the loads that the release rests on which this run goes on from."""
-    manifest = base_of(run.places, run.known_at)
+    """What changed in the sources since the loads that the release rests on which this run goes on from.
+
+    A release that was let out although a table had lost records is no measure: nobody would miss them any more.
+    """
+    manifest = base_of(run.places, run.known_at, without=(GONE_RECORDS,))
     inputs = manifest["inputs"] if manifest else []
     return load_changes(
         run.places.lake,

@@ -215,6 +215,28 @@ def test_a_gap_that_is_filled_below_is_not_what_the_next_run_goes_on_from(places
     assert counts == {"2025Q4": 0, "2026Q1": 2, "2026Q4": 30}
 
 
+def test_a_release_that_lost_records_is_no_measure_unless_somebody_approved_it(places: Places) -> None:
+    lost = [{**FINDINGS[0], "suite": "load_changes", "expectation": "few_records_are_gone", "has_passed": False}]
+    word = room.Approval(by="operations", why="tidied up", at="2026-10-05", overruled=())
+    without = [("load_changes", "few_records_are_gone")]
+
+    def base() -> str:
+        found = room.base_of(places, None, without=without)
+        assert found is not None
+        return str(found["release"])
+
+    first = let_out(places, build_candidate(places, policy_hash="h"), findings=lost)
+    assert base() == first.release  # there is nothing better
+    lay_marts(places, "2026Q3", amount=200)
+    sound = let_out(places, build_candidate(places, policy_hash="h"))
+    lay_marts(places, "2026Q3", amount=300)
+    let_out(places, build_candidate(places, policy_hash="h"), findings=lost)
+    assert base() == sound.release
+    lay_marts(places, "2026Q3", amount=400)
+    signed = let_out(places, build_candidate(places, policy_hash="h"), findings=lost, approval=word)
+    assert base() == signed.release
+
+
 def test_a_state_folder_is_one_deployments(places: Places) -> None:
     room.check_owner(places, "another")
     let_out(places, build_candidate(places, policy_hash="h"))

@@ -18,7 +18,7 @@ from pipelines import shape
 from pipelines.connector import Instance, available, find, instances
 from pipelines.extract import extract_group
 from pipelines.lake import Load, loads
-from pipelines.load_changes import COLUMNS, NATURAL_KEYS, PARTNER_ACCOUNTS, load_changes
+from pipelines.load_changes import COLUMNS, NATURAL_KEYS, PARTNER_ACCOUNTS, load_changes, shrunk_tables
 from pipelines.settings import Settings, read_settings
 from pipelines.warehouse import Places
 
@@ -187,7 +187,7 @@ def test_a_corrected_file_of_the_same_drop_is_compared_with_the_one_a_release_re
     manifest = {"inputs": inputs, "known_at": "2026-07-05 00:00:00"}
     drop(tmp_path, THEN, "opportunities", [{**row, "amount": f"{float(row['amount']) * 100:.2f}"} for row in deals()])
     settings, _ = read(tmp_path)
-    monkeypatch.setattr(shape, "base_of", lambda places, known_at: manifest)
+    monkeypatch.setattr(shape, "base_of", lambda places, known_at, **_: manifest)
     found = {row["column_name"]: row for row in shape._changes_since_release(shape.plan(settings))}
     assert counts(found["amount"]) == [DEALS, 0, DEALS, DEALS, 0]
     assert found["amount"]["since"] == THEN.replace(tzinfo=None)
@@ -303,6 +303,19 @@ def test_of_many_accounts_every_partner_is_compared_and_of_the_others_some(
     # The records of the sample are the same ones then and now, and partners do not weigh more in it.
     assert every["country"]["gone_rows"] == 0
     assert every["country"]["emptied_rows"] < 15
+
+
+def test_tables_that_lost_records_are_named_once_with_how_many() -> None:
+    def row(table: str, entity: str, gone: int, of: int = 100) -> dict[str, Any]:
+        return {"source": "crm", "table_name": table, "entity": entity, "gone_rows": gone, "compared_rows": of}
+
+    rows = [row("deals", "opportunities", 6)] * 2 + [row("deals", "opportunities", 6)]
+    rows += [row("few", "meetings", 4, of=10), row("share", "leads", 5), row("overlaps", "account_overlaps", 50)]
+    rows += [row("accounts", "accounts", 9, of=1000), row("accounts", PARTNER_ACCOUNTS, 9)]
+    assert [(one["table_name"], one["words"]) for one in shrunk_tables(rows, 0.05)] == [
+        ("deals", "no longer has 6 of 100 records in deals"),
+        ("accounts", "no longer has 9 of 100 records of partners in accounts"),
+    ]
 
 
 def test_a_record_that_stands_twice_is_compared_once(tmp_path: Path) -> None:

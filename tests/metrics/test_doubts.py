@@ -135,6 +135,7 @@ def given() -> Iterator[Given]:
             create table deployment.run_context as from (values ('EUR')) as t (reporting_currency);
             create table deployment.exchange_rates
             (currency varchar, valid_from date, valid_to date, rate decimal(18, 8));
+            create table deployment.shrunk_tables (source varchar, table_name varchar, words varchar);
             create table deployment.loads (source varchar, table_name varchar, read_at timestamp, rows bigint);
             create table deployment.entity_tables as from (values
                 ('crm', 'deals', 'opportunities'), ('crm', 'firms', 'accounts'),
@@ -193,6 +194,19 @@ def test_a_table_that_is_missing_puts_in_doubt_what_rests_on_it(given: Given) ->
     assert given.stale(Q3) == {
         name: {words} for name in ("trainings_completed", "certified_people", CERTIFICATES, "days_to_enablement")
     }
+
+
+def test_a_table_that_lost_records_puts_in_doubt_what_rests_on_it_in_every_quarter(given: Given) -> None:
+    healthy(given)
+    given.con.execute(
+        "insert into deployment.shrunk_tables values ('prm', 'badges', 'no longer has 9 of 90 records in badges'), "
+        "('prm', 'leads', 'no longer has 9 of 90 records in leads')"
+    )
+    words = ("partial_source", "prm no longer has 9 of 90 records in badges")
+    for quarter in (Q1, Q2, Q3):
+        assert given.stale(quarter) == {
+            name: {words} for name in ("trainings_completed", "certified_people", CERTIFICATES, "days_to_enablement")
+        }
 
 
 def test_a_table_is_there_when_any_load_of_it_is_and_on_the_last_day_is_in_time(given: Given) -> None:

@@ -3,7 +3,8 @@
 {#-
   Metrics of a quarter that rest on news from before the quarter's last day: what happened since is not in them, so
   nobody should fall because of it. Either the newest reading of a source is older, and all that its kind of system
-  feeds is in doubt; or the source was read and one of its tables was not there, and what rests on that table is.
+  feeds is in doubt; or the source was read and one of its tables was not there, and what rests on that table is. So is,
+  in every quarter, what rests on a table that lost records: nobody can say any more of which quarter they were.
   `(metric_facts)` stands for whatever a programme declares over facts of its own. One row per reason.
 -#}
 with readings as (
@@ -50,6 +51,13 @@ told as (
     inner join {{ ref('entity_metrics') }} as e on t.entity = e.entity
     inner join metrics as m on e.metric in ('*', m.metric)
     inner join {{ ref('stg_deployment__quarters') }} as q on r.known_on < q.quarter_end and n.known_on >= q.quarter_end
+    union all
+    select m.metric, q.quarter_index, 'partial_source', s.source || ' ' || s.words
+    from {{ ref('stg_deployment__shrunk_tables') }} as s
+    inner join {{ ref('stg_deployment__entity_tables') }} as t on s.source = t.source and s.table_name = t.table_name
+    inner join {{ ref('entity_metrics') }} as e on t.entity = e.entity
+    inner join metrics as m on e.metric in ('*', m.metric)
+    cross join {{ ref('stg_deployment__quarters') }} as q
 )
 
 select distinct metric, quarter_index, code, words from told

@@ -1,0 +1,1 @@
+select * from {{ source('deployment', 'shrunk_tables') }}
