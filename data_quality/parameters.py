@@ -38,6 +38,7 @@ PARAMETERS: dict[str, Parameter] = {
     "max_quarantined_share": Parameter("largest believable share of quarantined rows of an entity", 0.05),
     "min_rows_share_of_last": Parameter("smallest believable size of a full load against the one before it", 0.5),
     "max_gone_share": Parameter("largest believable share of records that are gone since the last release", 0.02),
+    "max_negative_share": Parameter("largest believable share of a quarter's won deals below zero", 0.02),
     "max_emptied_share": Parameter("largest believable share of rows without what stood or should stand there", 0.2),
     "max_changed_share": Parameter("largest believable share of old records that say something else now", 0.25),
     "max_rewritten_share": Parameter(

@@ -124,6 +124,13 @@ class Quality(_Part):
         description="share of a table's records gone since the last release; systems keep closed deals, and a missing "
         "page or region is soon more than this",
     )
+    max_negative_share: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="share of a quarter's won deals that may be below zero, where it is also three times as "
+        "usual; credit notes are few",
+    )
     max_emptied_share: float = Field(
         0.2,
         ge=0,

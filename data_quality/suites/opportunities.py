@@ -98,6 +98,27 @@ SUITE = suite(
             """),
         ),
         warning(
+            "few_won_deals_are_negative",
+            "more won deals of {quarter} take away from production than credit notes usually do; was a sign turned "
+            "round? {sample}",
+            no_rows("""
+                select source, negative_count || ' of ' || won_count as negative,
+                  negative_before || ' of ' || won_before as negative_before
+                from (
+                  select source, count(*) filter (where is_new and reporting_amount < 0) as negative_count,
+                    count(*) filter (where is_new) as won_count,
+                    count(*) filter (where not is_new and reporting_amount < 0) as negative_before,
+                    count(*) filter (where not is_new) as won_before
+                  from (
+                    select source, reporting_amount, close_date >= {quarter_start} as is_new
+                    from conformed.opportunities
+                    where is_won and not is_deleted and not is_test and close_date <= {quarter_end})
+                  group by source)
+                where negative_count >= 5 and negative_count > {max_negative_share} * won_count
+                  and negative_count * greatest(won_before, 1) > 3 * negative_before * won_count
+            """),
+        ),
+        warning(
             "no_deal_is_the_quarter",
             "one deal is more than half of all production of {quarter}; is its amount typed right? {sample}",
             no_rows("""

@@ -27,6 +27,10 @@ def _in_the_quarter(row: Row) -> bool:
     return _QUARTER[0] <= row["close_date"] <= _QUARTER[1]
 
 
+def _is_a_tenth_of_the_wins(row: Row) -> bool:
+    return _is_won(row) and _in_the_quarter(row) and sha256(row["source_id"].encode()).digest()[0] < 26
+
+
 # --- amounts --------------------------------------------------------------------------------------------------------
 
 
@@ -262,6 +266,8 @@ CRM: tuple[Mutation, ...] = (
              changed(_DEALS, "amount", lambda value: "0.00")),
     Mutation("amounts_negative", "All amounts have lost their sign's meaning and are negative.", "crm", _DEALS, True,
              changed(_DEALS, "amount", times("-1"))),
+    Mutation("some_signs_turned", "A tenth of the deals won in the newest quarter are negative.", "crm", _DEALS, True,
+             changed(_DEALS, "amount", times("-1"), _is_a_tenth_of_the_wins)),
     Mutation("amounts_blank", "All amounts are blank.", "crm", _DEALS, True,
              changed(_DEALS, "amount", lambda value: "")),
     Mutation("amounts_in_percent", "The column of the amount holds a share in per cent.", "crm", _DEALS, True,

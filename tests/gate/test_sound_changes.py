@@ -116,3 +116,17 @@ def test_a_quarter_of_few_deals_is_no_measure(good: Pair) -> None:
         candidate=False,
     )
     assert "amounts_keep_their_unit" not in failed(good, "quarters")
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "is_told"),
+    [(5, 0, True), (4, 0, False), (5, 2, False), (8, 2, True)],
+    ids=["more than ever", "a handful at most", "as usual", "four times as usual"],
+)
+def test_turned_signs_are_told_where_credit_notes_are_not_as_many(
+    good: Pair, now: int, before: int, is_told: bool
+) -> None:
+    with_quarters(
+        good, amount=f"case when n < case when months = 0 then {now} else {before} end then -100 else 100 end"
+    )
+    assert ("few_won_deals_are_negative" in failed(good, "opportunities")) is is_told

@@ -37,6 +37,9 @@ insert into conformed.opportunities by name
 select o.* replace ('b7' || n as source_id, case when n = 0 then 5000 else 1 end as amount,
   case when n = 0 then 5000 else 1 end as reporting_amount)
 from conformed.opportunities as o cross join range(9) as t (n) where source_id = 'o5' and source = 'crm';
+insert into conformed.opportunities by name
+select o.* replace ('b8' || n as source_id, -o.amount as amount, -o.reporting_amount as reporting_amount)
+from conformed.opportunities as o cross join range(5) as t (n) where source_id = 'o6' and source = 'crm';
 
 -- opportunity_partners
 insert into conformed.opportunity_partners by name
