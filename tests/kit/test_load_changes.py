@@ -187,7 +187,7 @@ def test_a_corrected_file_of_the_same_drop_is_compared_with_the_one_a_release_re
     manifest = {"inputs": inputs, "known_at": "2026-07-05 00:00:00"}
     drop(tmp_path, THEN, "opportunities", [{**row, "amount": f"{float(row['amount']) * 100:.2f}"} for row in deals()])
     settings, _ = read(tmp_path)
-    monkeypatch.setattr(shape, "base_of", lambda places, known_at, **_: manifest)
+    monkeypatch.setattr(shape, "base_of_loads", lambda places, known_at: manifest)
     found = {row["column_name"]: row for row in shape._changes_since_release(shape.plan(settings))}
     assert counts(found["amount"]) == [DEALS, 0, DEALS, DEALS, 0]
     assert found["amount"]["since"] == THEN.replace(tzinfo=None)
