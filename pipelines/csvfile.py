@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ def read_header(path: Path, *, source: str, required: tuple[str, ...], known: tu
     `required` and `known` are vendor names; case does not matter, because exporting tools spell headings as they like.
 
     Raises:
-        InputError: names source, file, what is missing and what stands there instead.
+        InputError: names source, file and what is missing.
     """
     text = TextFile(path, source, path.name)
     try:
@@ -66,11 +67,12 @@ def read_header(path: Path, *, source: str, required: tuple[str, ...], known: tu
     )
     missing = [name for name in required if snake(name) not in columns]
     if missing:
-        shown = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
         looks_bare = not any(snake(name) in columns for name in (*required, *known))
-        what = "no header line" if looks_bare else f"required fields missing from the header: {', '.join(missing)}"
+        what = f"{'no header line; ' if looks_bare else ''}required fields missing from the header: "
+        # Where the header is missing a row stands there, and people's names in it: it is counted and not repeated.
         raise InputError(
-            f"source {source}: {path.name}: {what} (the first line is: {shown}); nothing was loaded",
+            f"source {source}: {path.name}: {what}{', '.join(missing)} (the first line has {_counted(len(names))}); "
+            "nothing was loaded",
             next_step=f"export the object again with the fields {', '.join(required)}",
             trouble="schema_changed",
         )
@@ -113,12 +115,12 @@ def read_layout(text: TextFile, *, is_known: Callable[[str], bool], delimiter: s
     chosen = max(found, key=lambda one: (sum(map(is_known, found[one][0])), len(found[one][0])))
     names, taken = found[chosen]
     others = tuple(one for one in DELIMITERS if one != chosen)
-    for name in names:
+    for place, name in enumerate(names, 1):
         for other in others:
             if other in name and any(is_known(part) for part in name.split(other)):
                 raise InputError(
                     f"source {text.source}: {text.label}: the header mixes delimiters: {DELIMITER_NAMES[other]} in "
-                    f"{name!r}, {DELIMITER_NAMES.get(chosen, repr(chosen))} elsewhere; nothing was loaded",
+                    f"column {place}, {DELIMITER_NAMES.get(chosen, repr(chosen))} elsewhere; nothing was loaded",
                     next_step="export it again with one delimiter",
                 )
     return Header(names, names, skipped + taken, stamp, text, chosen, others)
@@ -190,7 +192,9 @@ def read_batches(
         is_bare = "Empty CSV" in str(problem) or "Could not skip" in str(problem)
         if not is_bare:
             _check_quotes(text, header)
-            raise InputError(f"source {source}: {text.label}: {problem}; nothing was loaded") from None
+            # Arrow repeats the row that it cannot read.
+            what = re.split(r": (?!Expected )|\n", str(problem).removeprefix("CSV parse error: "), maxsplit=1)[0]
+            raise InputError(f"source {source}: {text.label}: no delimited text ({what}); nothing was loaded") from None
         # A header and nothing below it: the caller decides whether that is allowed.
     except OSError as problem:
         raise unreadable(text.label, source, problem) from None
@@ -275,6 +279,10 @@ def _check_quotes(text: TextFile, header: Header) -> None:
                         next_step="export the object again; a quote inside a value is written twice",
                     ) from None
             line = rows.line_num
+
+
+def _counted(columns: int) -> str:
+    return "1 column" if columns == 1 else f"{columns} columns"
 
 
 def _empty(text: TextFile, next_step: str) -> InputError:

@@ -167,16 +167,20 @@ class FileTable:
         missing = [x.name for x in self._template if x.name in needed - there - set(self.how.defaults)]
         if not missing or not file.names:  # JSON without an object: no rows rather than no header
             return
-        shown = ", ".join(name[:60] for name in file.names[:8]) + (" ..." if len(file.names) > 8 else "")
+        count = "1 column" if len(file.names) == 1 else f"{len(file.names)} columns"
         if not there:
             raise self._refused(
                 file.label,
-                f"no header line of {self.entity} (the first line is: {shown})",
-                f"the columns needed are {', '.join(missing)}; `segments sources template {self.entity} --kind "
+                f"no header line of {self.entity} (the first line has {count}, and none is called "
+                f"{' or '.join(missing)})",
+                f"put the names of the columns above the rows; `segments sources template {self.entity} --kind "
                 f"{self.how.kind}` writes the header",
                 trouble="schema_changed",
             )
-        strange = f"; unknown headers: {', '.join(self._with_nearest(unknown, there))}" if unknown else ""
+        if not self._is_a_header(file.names, unknown, there):
+            unknown, strange = [], f" (the first line has {count}, and most are no headers)"
+        else:
+            strange = f"; unknown headers: {', '.join(self._with_nearest(unknown, there))}" if unknown else ""
         raise self._refused(
             file.label,
             f"required columns missing: {', '.join(missing)}{strange}",
@@ -184,6 +188,11 @@ class FileTable:
             f"{{{_shown_header(unknown[0]) if unknown else 'their header'}: {missing[0]}}}",
             trouble="schema_changed",
         )
+
+    def _is_a_header(self, names: tuple[str, ...], unknown: list[str], there: set[str]) -> bool:
+        """Whether most of a first line means a column, or nearly: else it is a row, and people's names stand in it."""
+        near = sum("did you mean" in told for told in self._with_nearest(unknown, there))
+        return 2 * (len(names) - len(unknown) + near) >= len(names)
 
     def _with_nearest(self, headers: Iterable[str], there: set[str]) -> list[str]:
         free = [column.name for column in self._template if column.name not in there]

@@ -84,3 +84,18 @@ def test_what_comes_smaller_is_truncated_and_columns_that_go_are_told_until_they
     assert run(made) == {"schema_changed:salesforce.account"}
     rewrite(accounts, lambda row: {**row, "Region__c": "North"})
     assert run(made) == set()
+
+
+def test_a_header_line_that_is_gone_puts_no_row_into_an_alert(tmp_path: Path) -> None:
+    made = deployment(tmp_path)
+    export = made.inputs / "Opportunity.csv"
+    _, *rows = export.read_bytes().splitlines(keepends=True)
+    export.write_bytes(b"".join(rows))
+    assert run(made, fails=True) == {
+        "run_failed:extract/salesforce.opportunity",
+        "schema_changed:salesforce.opportunity",
+    }
+    cells = {cell for row in csv.reader(io.StringIO(rows[0].decode())) for cell in row if len(cell) > 3}
+    for incident in Store(made.places).read().open.values():
+        assert "required fields missing from the header: Id, " in incident.says
+        assert not [cell for cell in cells if cell in incident.model_dump_json()]

@@ -96,9 +96,21 @@ def test_no_rows_are_no_load_unless_it_is_said(ground: Ground, name: str, conten
     assert ground.rows() == []
 
 
-def test_a_file_without_header_shows_what_stands_in_its_place(ground: Ground) -> None:
+def test_a_file_without_header_says_what_is_missing_and_repeats_no_row(ground: Ground) -> None:
     ground.put("deal_registrations.csv", "D1,P1,accepted,100,2026-03-01\n")
-    ground.refused("deal_registrations.csv", "no header line of deal_registrations", "D1, P1", "nothing was loaded")
+    error = ground.refused(
+        "no header line of deal_registrations (the first line has 5 columns, and none is called source_id or ",
+        "nothing was loaded",
+    )
+    assert "D1" not in str(error)
+
+
+def test_a_row_in_place_of_the_header_is_not_repeated_where_a_word_of_it_means_a_column(ground: Ground) -> None:
+    ground.put("deal_registrations.csv", "D1,Kim Doe,amount,Emil,2026-03-01\n")
+    error = ground.refused(
+        "required columns missing: source_id, ", "(the first line has 5 columns, and most are no headers)"
+    )
+    assert not any(word in str(error) for word in ("D1", "Kim", "Emil"))
 
 
 def test_a_quote_that_swallows_the_file_does_not_swallow_the_message(ground: Ground) -> None:
@@ -181,7 +193,7 @@ def test_a_packed_file_that_is_cut_is_told(ground: Ground, cut: int) -> None:
 
 def test_a_header_of_mixed_delimiters_is_told(ground: Ground) -> None:
     ground.put("deal_registrations.csv", HEADER.replace(",", ";", 2) + "D1;P1;accepted,1,2026-03-01\n")
-    ground.refused("deal_registrations.csv: the header mixes delimiters", "nothing was loaded")
+    ground.refused("deal_registrations.csv: the header mixes delimiters: a semicolon in column 1", "nothing was loaded")
 
 
 @pytest.mark.parametrize(("of_header", "of_rows"), [(";", ","), (",", ";"), (",", "\t"), ("\t", "|")])
