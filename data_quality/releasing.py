@@ -17,7 +17,8 @@ from data_quality.parameters import PARAMETERS, as_words
 from data_quality.quarantine import glance
 from data_quality.record import fate, read_record, remember
 from data_quality.report import PAGE, Beside, page, write_page
-from data_quality.verdict import VERDICT_FILE, Verdict
+from data_quality.suite import Expectation, Suite, compares, read_suites
+from data_quality.verdict import VERDICT_FILE, Result, Verdict
 from pipelines.connector import Instance
 from pipelines.errors import GateRefused, InputError
 from pipelines.events import emit
@@ -27,6 +28,7 @@ from pipelines.release import (
     Candidate,
     Released,
     approval_of,
+    compared_with,
     overruled_in_current,
     previous_facts,
     release,
@@ -78,6 +80,8 @@ def judge_candidate(run: Run, candidate: Candidate, *, in_partners: bool = True)
     failed = list(verdict.failures())
     stands = is_approved(run.places, candidate, verdict)
     places = failing_places(run.places.warehouse, candidate.folder / DATABASE, failed)
+    against = compared_with(run.places, run.quarter.label, run.known_at)
+    rules = {f"{suite.suite}.{rule.name}": (suite, rule) for suite in read_suites() for rule in suite.expectations}
     for result in failed:
         emit(
             "expectation_failed",
@@ -90,6 +94,8 @@ def judge_candidate(run: Run, candidate: Candidate, *, in_partners: bool = True)
             observed=result.observed,
             raised=result.raised,
             refuses=result.refuses and not stands,
+            candidate=candidate.release,
+            against={name: against[name] for name in sorted(_compared_by(result, rules.get(result.name)))},
             places=places.get(result.name),
             sample=list(result.sample),
             partners=list(result.partners[:TOLD_PARTNERS]),
@@ -105,10 +111,21 @@ def judge_candidate(run: Run, candidate: Candidate, *, in_partners: bool = True)
         expectations=len(verdict.results),
         failed=len(failed),
         decision="release" if stands else verdict.decision,
+        against=against,
         seconds=round(seconds, 3),
         blast_seconds=round(blast_seconds, 3),
     )
     return Judged(candidate, verdict, seconds)
+
+
+def _compared_by(result: Result, asked: tuple[Suite, Expectation] | None) -> frozenset[str]:
+    """With which releases a failed expectation compared, as far as its rows say it; an `info` has nothing to mend."""
+    if asked is None or result.raised or result.severity == "info":
+        return frozenset()
+    names = compares(*asked)
+    found = {name for name in names for row in result.sample if f"compared_with={name}" in row}
+    is_whole = result.unexpected_count is not None and result.unexpected_count <= len(result.sample)
+    return frozenset(found) if found and is_whole else names
 
 
 def _beside(places: Places, candidate: Candidate, verdict: Verdict) -> Beside:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+import re
 from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any, Literal
@@ -145,6 +146,24 @@ class Suite(_Strict):
     def select(self) -> str:
         """The SELECT that is judged."""
         return self.source.strip() if self.source is not None else f"select * from {self.relation}"
+
+
+# What a query reads of the releases on record: with what it compares, as `pipelines.release.compared_with` calls it.
+_ON_RECORD: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (r"\bdeployment\.load_changes\b|\breleased\.(?:identities|former_changes)\b", ("loads",)),
+    (r"\{previous_partner_count\}", ("count",)),
+    (r"\breleased\.(?:compared|scores)\b", ("quarter_before", "same_quarter")),
+)
+
+
+def compares(suite: Suite, rule: Expectation) -> frozenset[str]:
+    """With which releases an expectation compares a candidate; none for what holds or fails by itself.
+
+    Once such a release contains what was found, the comparison finds it no more, mended or not. What was decided for
+    earlier quarters is no such case: no release replaces that record.
+    """
+    asked = (rule.query or "").replace(f"{{{JUDGED}}}", suite.relation)
+    return frozenset(name for words, names in _ON_RECORD if re.search(words, asked) for name in names)
 
 
 def _is_floor(rule: Expectation) -> bool:

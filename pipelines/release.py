@@ -579,9 +579,7 @@ def recorded_scores(con: duckdb.DuckDBPyConnection, places: Places, quarter: Qua
     `same_quarter` the newest release of the quarter itself; without such a release its columns are NULL. `scores` has
     one row per comparison and partner of that release: its total under the policy that decided then (0 to 100).
     """
-    newest = {link["quarter"]: link for link in history(places)}
-    earlier = [label for label in newest if label < quarter.label]
-    chosen = {"quarter_before": newest[max(earlier)] if earlier else None, "same_quarter": newest.get(quarter.label)}
+    chosen = _compared(places, quarter.label)
     compared = {
         "compared_with": "varchar",
         "release": "varchar",
@@ -610,6 +608,33 @@ def recorded_scores(con: duckdb.DuckDBPyConnection, places: Places, quarter: Qua
                 f"from read_parquet({literal(file)})",
                 [name],
             )
+
+
+def _compared(places: Places, quarter: str) -> dict[str, dict[str, Any] | None]:
+    newest = {link["quarter"]: link for link in history(places)}
+    earlier = [label for label in newest if label < quarter]
+    return {"quarter_before": newest[max(earlier)] if earlier else None, "same_quarter": newest.get(quarter)}
+
+
+def compared_with(places: Places, quarter: str, known_at: datetime | None) -> dict[str, str]:
+    """The releases that a candidate for `quarter` is judged against, by what is compared; "" where there is none.
+
+    `loads` and ids are those of `base_of`, the `count` of partners is that of `previous_facts`, and scores are compared
+    with `quarter_before` and `same_quarter`.
+    """
+    links = _compared(places, quarter)
+    base = base_of(places, known_at)
+    found = {"loads": base, "count": links["same_quarter"] or links["quarter_before"], **links}
+    return {name: str(link["release"]) if link else "" for name, link in found.items()}
+
+
+def chain_of(places: Places, release_id: str) -> list[str]:
+    """The releases that led to one, and itself, oldest first; empty where its folder is not there any more."""
+    try:
+        manifest = json.loads((_folder_of(places, release_id) / _MANIFEST).read_text(encoding="utf-8"))
+        return [str(link["release"]) for link in manifest["chain"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def recorded_identities(con: duckdb.DuckDBPyConnection, places: Places, known_at: datetime | None) -> None:

@@ -69,6 +69,12 @@ class Report:
     """Quarters that went out. A run that makes up for earlier ones lets out several."""
     is_damaged: bool = False
     """A part of what the run said is lost. It may have been trouble, so nothing is proved right by the rest."""
+    let_out: set[str] = field(default_factory=set)
+    """The releases that went out, by id."""
+    against: dict[str, str] = field(default_factory=dict)
+    """The releases that the candidate was judged against, by what was compared."""
+    chains: dict[str, list[str]] = field(default_factory=dict)
+    """What led to releases, by their id, as far as somebody had to know."""
     known_at: str = ""
     """Moment to ask a run for that shall see the same; "" when nothing is known to rest on one."""
 
@@ -87,6 +93,8 @@ class Report:
                 return f"{incident.place} has the columns again"
             case "judged" if (incident.suite, incident.expectation) in self.unplaced:
                 return ""
+            case "judged" if self.newer_base(incident):
+                return ""
             case "judged" if self.is_judged and self.quarter >= incident.quarter:
                 return "judged again, and it holds"
             case "released" | "rehearsed" if out := self._out(incident):
@@ -100,6 +108,31 @@ class Report:
             case step if step in STEPS and self.passed >= STEPS.index(step):
                 return f"a later run got past {step}"
         return ""
+
+    def newer_base(self, incident: Incident) -> str:
+        """The release that was compared with, where it is newer than what the incident was found against.
+
+        It may contain what was found then, and a comparison with it proves nothing.
+        """
+        for name, then in incident.against.items():
+            now = self.against.get(name, "")
+            if now != then and now not in self.chains.get(then, ()):
+                return now or "a later one"
+        return ""
+
+    def kept_in(self, incident: Incident) -> str:
+        """The release that holds what an open incident is about, so that no later run can prove it mended; else ""."""
+        if incident.until != JUDGED or not incident.against or self.is_damaged:
+            return ""
+        if incident.candidate in self.let_out:
+            # The quarter before stays what it was: the next run is compared with it again.
+            return incident.candidate if set(incident.against) - {"quarter_before"} else ""
+        return self.newer_base(incident) if self.is_at_rest(incident) else ""
+
+    def is_at_rest(self, incident: Incident) -> bool:
+        """Whether a judgement that could have shown an open incident did not."""
+        is_shown = any(finding.key == incident.key for finding in self.findings)
+        return self.is_judged and not is_shown and self.quarter >= incident.quarter
 
     def _out(self, incident: Incident) -> str:
         """The quarter whose release ends what was said of the incident's; "" when none went out."""
@@ -143,6 +176,7 @@ def report_of(lines: Sequence[Line], *, died: bool = False) -> Report:
                 could_ask = could_ask and not (fields.get("raised") and fields.get("suite") == "gate")
             case "judged":
                 report.is_judged = could_ask
+                report.against = {str(name): str(one) for name, one in (fields.get("against") or {}).items()}
                 if fields.get("decision") != "release":
                     judged.append(_refusal(report, str(fields.get("candidate", ""))))
             case "release_refused" if not any(one.kind == "release_refused" for one in judged):
@@ -150,6 +184,7 @@ def report_of(lines: Sequence[Line], *, died: bool = False) -> Report:
             case "released":
                 report.quarter = fields.get("quarter") or report.quarter
                 report.released.add(report.quarter)
+                report.let_out.add(str(fields.get("release", "")))
                 if fields.get("is_new"):
                     report.announcements.append(_release(line))
             case "run_failed":
@@ -212,6 +247,8 @@ def _of_expectation(line: Line) -> Iterable[Finding]:
         "says": tidy(line.message),
         "until": JUDGED,
         "part_of": "release_refused" if refuses else "",
+        "candidate": str(fields.get("candidate", "")),
+        "against": {str(name): str(one) for name, one in (fields.get("against") or {}).items()},
         "partner_count": int(fields.get("partner_count", len(partners))),
         "partners": [tidy(one) for one in partners[:_SHOWN]],
         "at_risk_count": int(fields.get("at_risk_count", len(at_risk))),

@@ -63,6 +63,10 @@ class Finding(BaseModel):
     keys: list[str] = Field(default_factory=list)
     """Keys of some rows, without personal data."""
     columns: list[str] = Field(default_factory=list)
+    candidate: str = ""
+    """The candidate in which an expectation found it."""
+    against: dict[str, str] = Field(default_factory=dict)
+    """The releases that it was compared with, by what was compared; empty for what shows without a comparison."""
     next_step: str = ""
     quarter: str = ""
     kept: str = ""
@@ -106,6 +110,8 @@ class Incident(Finding):
     closed_at: datetime | None = None
     closed_by: str = ""
     why: str = ""
+    has_rested: bool = False
+    """A run did not show it and proved nothing by that; what shows after it is told anew."""
     was: str = ""
     """The severity before it rose."""
     due: dict[str, Verb] = Field(default_factory=dict)
@@ -135,6 +141,7 @@ class Book(BaseModel):
         """A run shows a finding: open its incident, or count it and see who has to be told again."""
         at = moment or now()
         incident = self.open.get(finding.key)
+        is_anew = incident is not None and incident.has_rested
         if incident is None:
             incident = Incident(**finding.model_dump(), opened_at=at, last_seen=at)
             self.open[finding.key] = incident
@@ -154,14 +161,17 @@ class Book(BaseModel):
             if RANK[finding.severity] > RANK[incident.severity]:
                 incident.was = incident.severity
             incident = incident.model_copy(
-                update={**fresh, "severity": finding.severity, "last_seen": at, "runs": incident.runs + 1}
-            )
+                update={
+                    **fresh, "severity": finding.severity, "last_seen": at, "runs": incident.runs + 1,
+                    "has_rested": False,
+                }
+            )  # fmt: skip
             self.open[finding.key] = incident
         for target in targets:
-            self._see_to(target, incident, at)
+            self._see_to(target, incident, at, is_anew=is_anew)
         return incident
 
-    def _see_to(self, target: AlertTarget, incident: Incident, at: datetime) -> None:
+    def _see_to(self, target: AlertTarget, incident: Incident, at: datetime, *, is_anew: bool) -> None:
         if not wants(target, incident) or target.name in incident.due:
             return
         told = incident.told.get(target.name)
@@ -169,6 +179,8 @@ class Book(BaseModel):
             incident.due[target.name] = "opened"
         elif RANK[incident.severity] > RANK[told.severity]:
             incident.due[target.name] = "escalated"
+        elif is_anew:
+            incident.due[target.name] = "opened"
         elif at - told.at >= timedelta(hours=target.remind_after_hours):
             incident.due[target.name] = "reminder"
 
@@ -203,6 +215,16 @@ class Book(BaseModel):
                 back = columns.get(incident.place, ())
                 incident.columns = [name for name in incident.columns if name not in back]
 
+    def hold(self, kept_in: Callable[[Incident], str], is_at_rest: Callable[[Incident], bool]) -> None:
+        """Say of open incidents for which `kept_in` names a release that only a person can close them."""
+        for key, incident in self.open.items():
+            if release := kept_in(incident):
+                incident.has_rested = is_at_rest(incident)
+                incident.next_step = (
+                    f"what it found is in release {release} now; no later run can prove it mended. Look whether it is, "
+                    f'then close it with: segments alerts close {key} --by NAME --why "..."'
+                )
+
     def _file_away(self, incident: Incident) -> None:
         self.closed.append(incident)
         waiting = [one for one in self.closed[:-_CLOSED_KEPT] if one.due]
@@ -236,6 +258,7 @@ class Store:
     """The book on disk, changed by one process at a time and replaced whole."""
 
     def __init__(self, places: Places) -> None:
+        self.places = places
         self.folder = places.alerts
 
     @property

@@ -21,7 +21,7 @@ from pipelines.alerts.incidents import TAKEN_OUT, Book, Finding, Incident, Store
 from pipelines.clock import now
 from pipelines.errors import ConfigError, SegmentsError
 from pipelines.events import emit
-from pipelines.release import current
+from pipelines.release import chain_of, current
 from pipelines.settings import Settings
 from pipelines.warehouse import Places
 
@@ -288,7 +288,10 @@ def _apply(settings: Settings, store: Store, report: Report, runs: list[str], *,
         for finding in report.announcements:
             book.say(finding, settings.alerts)
         _close_taken_out(settings, book, report)
+        bases = {release for incident in book.open.values() for release in incident.against.values()}
+        report.chains = {release: chain_of(store.places, release) for release in bases}
         book.close_all(report.is_over, f"the run for {report.quarter}" if report.quarter else "a later run")
+        book.hold(report.kept_in, report.is_at_rest)
         book.give_back(report.regained)
         if is_settled:
             book.note_settled(runs)

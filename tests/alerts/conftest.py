@@ -189,8 +189,8 @@ def failed_expectation(name: str, table: str = "opportunities", **fields: Any) -
     return "expectation_failed", said
 
 
-def judged(decision: str = "release") -> tuple[str, dict[str, Any]]:
-    return "judged", {"candidate": "2026Q3-abc", "decision": decision}
+def judged(decision: str = "release", **fields: Any) -> tuple[str, dict[str, Any]]:
+    return "judged", {"candidate": "2026Q3-abc", "decision": decision, **fields}
 
 
 def released(is_new: bool = False, release: str = "2026Q3-abc") -> tuple[str, dict[str, Any]]:

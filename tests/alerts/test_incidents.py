@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from data_quality.suite import compares, read_suites
 from pipelines.alerts import close, journal, overheard, settle_execution, watching
 from pipelines.alerts.findings import keys_of, tidy
 from pipelines.errors import Busy, ConfigError, GateRefused, InputError
@@ -587,3 +589,93 @@ def test_a_release_on_a_persons_word_ends_the_refusal_and_proves_nothing_else(de
     desk.run(run_failed("shape", kind="build"), fails=Busy("stands for any failure"))
     desk.run(released(is_new=True), quarter="2026Q3")
     assert set(desk.book.open) == {"expectation_failed:opportunities/x", "run_failed:shape"}
+
+
+# -- what a release contains that is compared with ---------------------------------------------------------------------
+
+
+def out(desk: Desk, *chain: str) -> None:
+    """Releases on disk, the last of which all the others led to."""
+    for length, release in enumerate(chain, 1):
+        folder = desk.folder / "state" / "released" / "releases" / "2026Q3" / release
+        folder.mkdir(parents=True, exist_ok=True)
+        links = [{"release": one, "quarter": "2026Q3"} for one in chain[:length]]
+        (folder / "manifest.json").write_text(json.dumps({"release": release, "chain": links}))
+
+
+GONE = "truncated:crm.account/few_records_are_gone"
+
+
+def gone(candidate: str, against: str, **fields: Any) -> tuple[str, dict[str, Any]]:
+    return failed_expectation(
+        "few_records_are_gone", "deployment.load_changes", sample=["source=crm, table_name=account, gone=21 of 207"],
+        places=[["crm", "account"]], candidate=candidate, against={"loads": against}, **fields,
+    )  # fmt: skip
+
+
+def judged_against(release: str) -> tuple[str, dict[str, Any]]:
+    return judged(against={"loads": release, "quarter_before": "2026Q2-a"})
+
+
+def test_what_is_in_the_release_that_is_compared_with_is_not_proved_mended(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url))
+    out(desk, "2026Q3-a", "2026Q3-b", "2026Q3-c")
+    let_out = released(is_new=True, release="2026Q3-b")
+    desk.run(landed(), begun(), gone("2026Q3-b", "2026Q3-a"), judged_against("2026Q3-a"), let_out)
+    kept = "what it found is in release 2026Q3-b now; no later run can prove it mended"
+    assert kept in webhook.got[0]["message"]
+    assert f"segments alerts close {GONE} --by NAME --why" in webhook.got[0]["message"]
+    for _ in range(2):
+        desk.run(landed(), begun(), judged_against("2026Q3-b"), released(release="2026Q3-b"))
+    assert set(desk.book.open) == {GONE}
+    assert len(webhook.got) == 1, "it is not repeated either"
+    more = released(is_new=True, release="2026Q3-c")
+    desk.run(landed(), begun(), gone("2026Q3-c", "2026Q3-b"), judged_against("2026Q3-b"), more)
+    assert len(webhook.got) == 2, "more that is gone after that is news"
+    assert "in release 2026Q3-c now" in webhook.got[1]["message"]
+    close(desk.settings, GONE, by="head of operations", why="21 test accounts were deleted")
+    assert webhook.titles[-1] == "[RECOVERED] acme: crm.account is cut short or incomplete"
+
+
+def test_what_a_person_let_out_is_not_proved_mended_and_a_rollback_makes_it_provable(
+    desk: Desk, webhook: Webhook
+) -> None:
+    desk.configure(desk.target(webhook.url))
+    out(desk, "2026Q3-a", "2026Q3-b")
+    refused = gone("2026Q3-b", "2026Q3-a", refuses=True)
+    for _ in range(2):
+        desk.run(landed(), begun(), refused, judged("refuse", against={"loads": "2026Q3-a"}), fails=GateRefused("no"))
+    desk.run(released(is_new=True, release="2026Q3-b"))
+    assert "in release 2026Q3-b now" in desk.book.open[GONE].next_step
+    desk.run(landed(), begun(), judged_against("2026Q3-b"), released(release="2026Q3-b"))
+    assert set(desk.book.open) == {GONE}
+    desk.run(landed(), begun(), judged_against("2026Q3-a"), released(release="2026Q3-c"))
+    assert desk.book.open == {}, "judged against what it was found against"
+
+
+def test_a_judgement_against_the_same_or_an_older_release_proves_it_mended(desk: Desk) -> None:
+    out(desk, "2026Q3-a", "2026Q3-b")
+    for release in ("2026Q3-b", "2026Q3-a"):
+        desk.run(begun(), gone("2026Q3-c", "2026Q3-b", refuses=True), judged_against("2026Q3-b"), is_rehearsal=True)
+        assert set(desk.book.open) == {GONE}
+        desk.run(begun(), judged_against(release), is_rehearsal=True)
+        assert desk.book.open == {}
+    drift = failed_expectation("drift", candidate="2026Q3-b", against={"quarter_before": "2026Q2-a"})
+    desk.run(begun(), drift, judged_against("2026Q3-a"), released(is_new=True, release="2026Q3-b"))
+    assert desk.book.open["expectation_failed:opportunities/drift"].next_step == ""
+    desk.run(begun(), judged_against("2026Q3-b"))
+    assert desk.book.open == {}, "the quarter before is what it was"
+
+
+def test_the_gate_knows_what_compares_with_a_release() -> None:
+    found = {
+        f"{suite.suite}.{rule.name}": compares(suite, rule) for suite in read_suites() for rule in suite.expectations
+    }
+    assert {name for name, against in found.items() if "count" in against} == {
+        "accounts.partners_did_not_multiply",
+        "partner_segments.partners_did_not_halve", "partner_segments.partners_did_not_dwindle",
+    }  # fmt: skip
+    assert found["load_changes.few_records_are_gone"] == {"loads"}
+    assert found["load_changes.source_is_named"] == frozenset()
+    assert found["breakers.few_partners_left"] == {"quarter_before", "same_quarter"}
+    assert found["breakers.released_quarters_are_as_on_record"] == frozenset()
