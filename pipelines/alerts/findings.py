@@ -37,12 +37,29 @@ _KINDS: tuple[tuple[AlertKind, str], ...] = (
     ("truncated", r"shr[aiu]nk|volume|newest_load_has_rows|incomplete|truncat|still_there|records_are_gone"),
     ("schema_changed", r"schema|columns_stay|columns_are_there"),
 )
-# Keys of rows. Any other value of a sample may be personal and stays in the verdict.
-_KEY = re.compile(
-    r"(?!.*(?:phone|fax|mail|person|contact|user|login|owner|manager))"
-    r"(?:source|table_name|column_name|entity|quarter|ladder|policy|version|metric|criterion|level|action|reason|rule|currency|row|key|"
-    r"id|mode|(?:\w+_)?(?:id|number|date|at|quarter|rows|share|count|read|load|loaded))"
+_PERSONAL = (
+    r"(?!.*(?:phone|mobile|fax|mail|person|contact|user|login|owner|manager|birth|salary|iban|street))"
+    r"(?!(?:\w+_)?(?:tax|vat|zip|postal|postcode|tel|cell)(?:_|$))"
 )
+# Keys of rows.
+_KEY = re.compile(
+    _PERSONAL
+    + r"(?:source|table_name|column_name|entity|quarter|ladder|policy|version|metric|criterion|level|action|reason|"
+    r"rule|currency|row|key|id|mode|(?:\w+_)?(?:id|number|date|at|quarter|rows|share|count|read|load|loaded))"
+)
+# Columns that hold words of ours or of a short list; which level, currency or region it is names nobody.
+_WORDS = re.compile(
+    r"reject_reason|what|compared_with|lost_kinds|release|released_in|(?:from_|to_|reporting_|settled_)?currency|region|"
+    r"(?:\w+_)?(?:level|segment)|level_on_record|metric|track|change|state|severity"
+)
+# Any other word of a sample may be personal and stays in the verdict; counts, shares, days and flags are told.
+_PLAIN = re.compile(
+    r"-?[\d.,]+(?:e[+-]?\d+)?%?(?: of -?[\d.,]+)?|true|false|none|"
+    r"\d{4}-\d\d-\d\d(?:[ T][\d:.]+(?:Z|[+-]\d\d(?::?\d\d)?)?)?|no rate for [A-Z]{3} on \d{4}-\d\d-\d\d",
+    re.IGNORECASE,
+)
+_PLAIN_OF = re.compile(_PERSONAL + r"\w+")
+_HIDDEN = ("(left out", "(address hidden")
 # A value goes on to the next key, for it may hold a comma itself.
 _PAIR = re.compile(r"\b([a-z][a-z0-9_]*)=(.*?)(?=, [a-z][a-z0-9_]*=|[;)\n]| \(found:| \[|$)")
 
@@ -394,7 +411,11 @@ def tidy(text: str, *, width: int = 400) -> str:
     """A text on one line, without addresses of persons and without values that are no keys."""
 
     def kept(match: re.Match[str]) -> str:
-        return match.group(0) if _KEY.fullmatch(match.group(1)) else f"{match.group(1)}=(left out)"
+        name, value = match.group(1), match.group(2).strip()
+        is_plain = bool(_PLAIN.fullmatch(value) and _PLAIN_OF.fullmatch(name))
+        # What is hidden already is not hidden once more: a text may come by twice.
+        told = _KEY.fullmatch(name) or _WORDS.fullmatch(name) or is_plain or value in _HIDDEN
+        return match.group(0) if told else f"{name}=(left out)"
 
     line = re.sub(r"\s+", " ", _PAIR.sub(kept, text)).strip()
     line = without_mail(line)

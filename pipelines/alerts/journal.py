@@ -39,6 +39,9 @@ HEARD = frozenset(
 _KEPT = 100
 _MAIL = re.compile(r"[^\s,;=<>'\"()]*@[^\s,;<>'\")]*")
 
+# `name@version` of a policy: no host is a number of up to three parts.
+_POLICY = re.compile(r"[a-z0-9][a-z0-9_-]*@v?\d+(?:[.-]\d+){0,2}[.:]?")
+
 
 @dataclass(frozen=True)
 class Line:
@@ -138,7 +141,7 @@ def is_held(path: Path) -> bool:
 
 def without_mail(text: str) -> str:
     """A text without addresses of persons. For what people read, never for encoded text, where a sign may be a code."""
-    return _MAIL.sub("(address hidden)", text)
+    return _MAIL.sub(lambda found: found[0] if _POLICY.fullmatch(found[0]) else "(address hidden)", text)
 
 
 def _masked(value: Any) -> Any:

@@ -584,6 +584,40 @@ def test_only_keys_of_a_sample_are_told() -> None:
     assert "(found: 3 rows)" in said
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "gone=21 of 207", "psi=1.204, limit=0.25", "newest_partners=12, least_partners_before=40",
+        "left_count=3, partners_before=20", "share=12.5%", "is_lost=true", "last_seen=2026-10-05 06:00:00",
+        "activated_at=2026-01-01",
+        "entity=deals, reject_reason=no_exchange_rate, reject_detail=no rate for CHF on 2026-09-30, row_count=4",
+        "region=Central America, earlier_deals=12", "from_level=gold, to_level=silver", "lost_kinds=West, North",
+        "compared_with=same_quarter, release=2026Q3-0123456789ab", "a share that partner-programme@1 allows",
+        "under sample-programme@2026-01: ladder=tier",
+    ],
+)  # fmt: skip
+def test_counts_days_and_words_of_ours_are_told(said: str) -> None:
+    assert tidy(f"it does not hold: source=crm, {said} (found: 3 rows)").endswith(f"source=crm, {said} (found: 3 rows)")
+    assert journal.without_mail(said) == said
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("partner_name=Kim Doe, id=7", "partner_name=(left out), id=7"),
+        (
+            "mobile=0170123456, birth_date=1980-01-01, tax_id=7",
+            "mobile=(left out), birth_date=(left out), tax_id=(left out)",
+        ),
+        ("reject_detail=Kim Doe is on 3 deals", "reject_detail=(left out)"),
+        ("kim@10.0.0.7 and kim-doe@example.org", "(address hidden) and (address hidden)"),
+    ],
+)
+def test_what_may_be_personal_is_left_out_once_however_often_it_is_read(said: str, told: str) -> None:
+    assert tidy(said) == told
+    assert tidy(tidy(said)) == told
+
+
 def test_a_release_on_a_persons_word_ends_the_refusal_and_proves_nothing_else(desk: Desk) -> None:
     desk.run(landed(), begun(), failed_expectation("x", refuses=True), judged("refuse"), fails=GateRefused("refused"))
     desk.run(run_failed("shape", kind="build"), fails=Busy("stands for any failure"))
