@@ -186,7 +186,7 @@ def report_of(lines: Sequence[Line], *, died: bool = False) -> Report:
             case "table_landed":
                 report.read.add(fields.get("source", ""))
             case "expectation_failed":
-                judged += _of_expectation(line)
+                judged += _of_expectation(line, is_rehearsal=report.is_rehearsal)
                 if _is_unplaced(line):
                     report.unplaced.add((str(fields.get("suite", "")), str(fields.get("expectation", ""))))
                 # The gate's own questions are whether it can ask at all.
@@ -250,16 +250,18 @@ def _of_source(report: Report, line: Line) -> Iterable[Finding]:
                               next_step="gone for good? segments alerts close, with the reason")  # fmt: skip
 
 
-def _of_expectation(line: Line) -> Iterable[Finding]:
+def _of_expectation(line: Line, *, is_rehearsal: bool) -> Iterable[Finding]:
     fields = line.fields
     expectation = str(fields.get("expectation", ""))
     kind = next((kind for kind, words in _KINDS if re.search(words, expectation)), "expectation_failed")
     sample = [str(row) for row in fields.get("sample") or ()]
     refuses = bool(fields.get("refuses", line.level >= logging.ERROR))
+    is_info = fields.get("severity") == "info" and not refuses
     partners, at_risk = ([str(one) for one in fields.get(name) or ()] for name in ("partners", "at_risk"))
     common: dict[str, Any] = {
-        # What would refuse and was overruled by a person does not wake anybody any more.
-        "severity": "critical" if refuses else "info" if fields.get("severity") == "info" else "warning",
+        # What would refuse and was overruled by a person does not wake anybody any more, and what a rehearsal would
+        # refuse over does not yet.
+        "severity": "critical" if refuses and not is_rehearsal else "info" if is_info else "warning",
         "suite": str(fields.get("suite", "")),
         "says": tidy(line.message),
         "until": JUDGED,

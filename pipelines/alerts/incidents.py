@@ -149,6 +149,11 @@ class Book(BaseModel):
             if incident.until == "released" and finding.until == "rehearsed":
                 # A rehearsal that is refused too does not make a refused release any less.
                 finding = finding.model_copy(update={"until": incident.until, "severity": incident.severity})
+            head = self.open.get(finding.part_of)
+            if head is not None and head.until == "released" and incident.part_of == finding.part_of:
+                # Nor does it make its causes any less.
+                worst = max(incident.severity, finding.severity, key=RANK.__getitem__)
+                finding = finding.model_copy(update={"severity": worst})
             fresh = finding.model_dump(exclude={"severity"})
             if incident.until in _OF_A_QUARTER and finding.quarter < incident.quarter:
                 # Said of a later quarter: an earlier one that shows it too may make it worse, and takes nothing back.

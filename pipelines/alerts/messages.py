@@ -56,12 +56,13 @@ def messages_for(target: str, book: Book, deployment: str) -> list[Message]:
             continue
         causes = [other for other in due if other.part_of == one.key and is_told_with_another(other)]
         causes = [other for other in causes if (other.due[target] == "recovered") == (verb == "recovered")]
-        # A cause that was told before is why all the same.
+        # A cause that was told before is why all the same; of a refusal also one that is nobody's to hear by itself.
         known = [
             other
             for other in book.open.values()
-            if verb != "recovered" and other.part_of == one.key and target in other.told and target not in other.due
-        ]
+            if verb != "recovered" and other.part_of == one.key and target not in other.due
+            and (target in other.told or one.kind == "release_refused")
+        ]  # fmt: skip
         beside = [
             other
             for other in due

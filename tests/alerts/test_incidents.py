@@ -218,13 +218,41 @@ def test_a_rehearsal_warns_and_the_release_that_is_refused_escalates(desk: Desk,
     desk.run(*refused, fails=GateRefused("refused"))
     desk.run(*refused, fails=GateRefused("refused"), is_rehearsal=True)
     assert webhook.titles == [
-        "[WARNING] acme: release of 2026Q3 refused",
-        "[CRITICAL, was warning] acme: release of 2026Q3 refused",
+        "[WARNING] acme: release of 2026Q3 refused over opportunities",
+        "[CRITICAL, was warning] acme: release of 2026Q3 refused over opportunities",
     ]
     desk.run(landed(), begun(), judged(), is_rehearsal=True)
     assert "release_refused:2026Q3" in desk.book.open, "a good rehearsal is no release"
     desk.run(*good_run())
     assert webhook.titles[-1] == "[RECOVERED] acme: release of 2026Q3 refused"
+
+
+@pytest.mark.parametrize("only", [None, "critical"])
+def test_a_rehearsal_wakes_nobody_and_the_release_that_is_refused_carries_its_causes(
+    desk: Desk, webhook: Webhook, only: str | None
+) -> None:
+    desk.configure(desk.target(webhook.url, **({"min_severity": only} if only else {})))
+    causes = [failed_expectation(name, refuses=True, level=40) for name in ("amounts_add_up", "no_deal_twice")]
+    refused = (landed(), begun(), *causes, judged("refuse"), ("release_refused", {"candidate": "2026Q3-abc"}))
+    desk.run(*refused, fails=GateRefused("refused"), is_rehearsal=True)
+    rehearsed = ["[WARNING] acme: release of 2026Q3 refused over opportunities"]
+    assert webhook.titles == ([] if only else rehearsed)
+    desk.run(*refused, fails=GateRefused("refused"))
+    real = "[CRITICAL, was warning] acme: release of 2026Q3 refused over opportunities"
+    assert webhook.titles[-1] == (real.replace(", was warning", "") if only else real)
+    assert len(webhook.got) == (1 if only else 2)
+    for name in ("amounts_add_up", "no_deal_twice"):
+        assert f"  - expectation_failed:opportunities/{name}: " in webhook.got[-1]["message"]
+    desk.run(*refused, fails=GateRefused("refused"), is_rehearsal=True)
+    assert len(webhook.got) == (1 if only else 2), "a rehearsal takes nothing back and adds nothing"
+    assert {one.severity for one in desk.book.open.values()} == {"critical"}
+
+
+def test_a_target_that_asks_for_refusals_alone_is_told_why(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url, events=["release_refused"]))
+    desk.run(landed(), begun(), failed_expectation("x", refuses=True), judged("refuse"), fails=GateRefused("refused"))
+    assert webhook.titles == ["[CRITICAL] acme: release of 2026Q3 refused over opportunities"]
+    assert "  - expectation_failed:opportunities/x: " in webhook.got[0]["message"]
 
 
 def test_what_goes_on_is_told_again_after_remind_after_with_counts(desk: Desk, webhook: Webhook) -> None:
