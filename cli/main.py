@@ -257,9 +257,12 @@ def rollback(
     """Make an earlier release the current one. Nothing is deleted; the next run goes on from there."""
     from pipelines.warehouse import writer
 
-    places, _ = released_of(config)
+    places, settings = released_of(config)
     with writer(places):
-        done = releases_room.roll_back(places, release)
+        # What is turned down here is between the person and the terminal: no alert says that something failed.
+        releases_room.before_and_after(places, release)
+        with watching(settings):
+            done = releases_room.roll_back(places, release)
     out.print(f"{done.release} is the current release again (it was {done.previous})")
 
 

@@ -233,7 +233,8 @@ def approve(places: Places, release_id: str, *, by: str, why: str, out_of_order:
     )
     emit(
         "released",
-        f"release {release_id} is out, approved by {by} although the gate refused it",
+        f"release {release_id} is out, approved by {by} although the gate refused it: {why}; overruled: "
+        + ", ".join(approval.overruled),
         release=release_id,
         quarter=released.quarter,
         is_new=released.is_new,

@@ -259,11 +259,16 @@ def release_judged(run: Run, judged: Judged, *, run_name: str) -> Released:
     emit(
         "released",
         f"release {released.release} "
-        + ("is out" if released.is_new else "was out already: the same inputs give the same release")
+        + (
+            ("is current again" if released.is_again else "is out")
+            if released.is_new
+            else "was out already: the same inputs give the same release"
+        )
         + (f"; {standing}, of a later quarter, stays the current one" if standing != released.release else ""),
         release=released.release,
         quarter=released.quarter,
         is_new=released.is_new,
+        is_again=released.is_again,
         previous=released.previous,
     )
     return released

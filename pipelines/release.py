@@ -151,6 +151,8 @@ class Released:
     folder: Path
     is_new: bool
     previous: str | None
+    is_again: bool = False
+    """It was out before, and is the current one again."""
 
 
 def build_candidate(places: Places, *, policy_hash: str) -> Candidate:
@@ -338,10 +340,12 @@ def release(
     if previous is not None and _was_gone_on_from(previous["chain"], candidate):
         _finish(places, places.current.resolve())
         return Released(candidate.release, candidate.quarter, target, False, previous["release"])
-    if not target.exists():
+    was_out = target.exists()
+    if not was_out:
         _lay_folder(places, target, candidate, previous, findings, run, documents or {}, approval)
     _finish(places, target)
-    return Released(candidate.release, candidate.quarter, target, True, previous["release"] if previous else None)
+    before = previous["release"] if previous else None
+    return Released(candidate.release, candidate.quarter, target, True, before, is_again=was_out)
 
 
 def _was_gone_on_from(chain: Sequence[Mapping[str, Any]], candidate: Candidate) -> bool:
@@ -526,6 +530,21 @@ def roll_back(places: Places, release_id: str | None = None) -> Released:
     Raises:
         InputError: nothing is released, or no such release.
     """
+    before, target = before_and_after(places, release_id)
+    wanted = target.name
+    _finish(places, target)
+    emit(
+        "rolled_back", f"current release is {wanted} again, it was {before}", level=30, release=wanted, previous=before
+    )
+    return Released(wanted, wanted.rsplit("-", 1)[0], target, False, before, is_again=wanted != before)
+
+
+def before_and_after(places: Places, release_id: str | None = None) -> tuple[str, Path]:
+    """The current release, and the folder of the one that `roll_back` would make it.
+
+    Raises:
+        InputError: nothing is released, or no such release.
+    """
     manifest = current(places)
     if manifest is None:
         raise InputError("nothing is released yet, so there is nothing to roll back to")
@@ -535,9 +554,7 @@ def roll_back(places: Places, release_id: str | None = None) -> Released:
     target = places.released / "releases" / wanted.rsplit("-", 1)[0] / wanted
     if not (target / _MANIFEST).exists():
         raise InputError(f"release {wanted}: not there", next_step="`segments releases` lists them")
-    _finish(places, target)
-    emit("rolled_back", f"current release is {wanted} again, it was {manifest['release']}", level=30, release=wanted)
-    return Released(wanted, wanted.rsplit("-", 1)[0], target, False, manifest["release"])
+    return str(manifest["release"]), target
 
 
 def recorded_decisions(con: duckdb.DuckDBPyConnection, places: Places, quarters: Sequence[Quarter]) -> None:

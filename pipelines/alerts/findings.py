@@ -88,6 +88,8 @@ class Report:
     """A part of what the run said is lost. It may have been trouble, so nothing is proved right by the rest."""
     let_out: set[str] = field(default_factory=set)
     """The releases that went out, by id."""
+    approved: dict[str, str] = field(default_factory=dict)
+    """Who let a refused candidate of a quarter out, and why, in words."""
     against: dict[str, str] = field(default_factory=dict)
     """The releases that the candidate was judged against, by what was compared."""
     chains: dict[str, list[str]] = field(default_factory=dict)
@@ -115,7 +117,7 @@ class Report:
             case "judged" if self.is_judged and self.quarter >= incident.quarter:
                 return "judged again, and it holds"
             case "released" | "rehearsed" if out := self._out(incident):
-                return f"{out} was released"
+                return f"{out} was released{self.approved.get(out, '')}"
             case "rehearsed" if self.is_judged and self.quarter >= incident.quarter and not self._refused:
                 return f"{self.quarter} would be released"
             case "ended" if self.outcome == "ok" and self.passed >= 0:
@@ -204,6 +206,12 @@ def report_of(lines: Sequence[Line], *, died: bool = False) -> Report:
                 report.let_out.add(str(fields.get("release", "")))
                 if fields.get("is_new"):
                     report.announcements.append(_release(line))
+            case "release_approved":
+                quarter, overruled = str(fields.get("quarter", "")), ", ".join(fields.get("overruled") or ())
+                signed = f", approved by {fields.get('by', '')}: {fields.get('why', '')}"
+                report.approved[quarter] = signed + (f"; it overrules {overruled}" if overruled else "")
+            case "rolled_back" if fields.get("release") != fields.get("previous"):
+                report.announcements.append(_release(line))
             case "run_failed":
                 failed.append(line)
             case "line_damaged":
@@ -334,7 +342,8 @@ def _release(line: Line) -> Finding:
     release = str(line.fields.get("release", ""))
     return Finding(
         kind="released", severity="info", expectation=release, says=tidy(line.message),
-        quarter=str(line.fields.get("quarter", "")), kept=release,
+        quarter=str(line.fields.get("quarter") or release.rsplit("-", 1)[0]), kept=release,
+        is_again=line.event == "rolled_back" or bool(line.fields.get("is_again")),
     )  # fmt: skip
 
 

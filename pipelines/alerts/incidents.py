@@ -63,6 +63,8 @@ class Finding(BaseModel):
     keys: list[str] = Field(default_factory=list)
     """Keys of some rows, without personal data."""
     columns: list[str] = Field(default_factory=list)
+    is_again: bool = False
+    """Of `released`: it was out before, and is the current one again."""
     candidate: str = ""
     """The candidate in which an expectation found it."""
     against: dict[str, str] = Field(default_factory=dict)
@@ -190,8 +192,9 @@ class Book(BaseModel):
             incident.due[target.name] = "reminder"
 
     def say(self, finding: Finding, targets: Sequence[AlertTarget], *, moment: datetime | None = None) -> None:
-        """Something to tell that nobody has to repair; told once."""
-        if any(one.key == finding.key for one in self.closed):
+        """Something to tell that nobody has to repair; told once, and again when something else was told in between."""
+        before = next((one for one in reversed(self.closed) if one.kind == finding.kind), None)
+        if before is not None and before.key == finding.key:
             return
         at = moment or now()
         incident = Incident(**finding.model_dump(), opened_at=at, last_seen=at, closed_at=at)

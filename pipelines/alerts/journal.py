@@ -30,7 +30,7 @@ HEARD = frozenset(
     {
         "source_unread", "table_landed", "table_missing", "table_not_readable", "columns_not_readable",
         "columns_changed", "nothing_listed", "drop_outdated", "quarter_begun", "candidate_built", "expectation_failed",
-        "judged", "release_refused", "released", "run_failed",
+        "judged", "release_refused", "release_approved", "released", "rolled_back", "run_failed",
     }
 )  # fmt: skip
 """The events that say something about an incident. How many rows a table has does not."""

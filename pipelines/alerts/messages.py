@@ -189,7 +189,7 @@ def headline(head: Incident, causes: Sequence[Incident] = (), count: int = 1) ->
         case "schema_changed":
             return f"{place} has changed its columns"
         case "released":
-            return f"release {head.kept} is out"
+            return f"release {head.kept} is {'current again' if head.is_again else 'out'}"
         case "alert_sink_down":
             return f"alerts do not reach {head.source}"
         case _:
@@ -216,7 +216,7 @@ def _since(head: Incident, verb: Verb) -> str:
 def _recovery(head: Incident, *, never_told: bool) -> str:
     at = _moment(head.closed_at) if head.closed_at else ""
     late = " (it could not be told here while it lasted)" if never_told else ""
-    return f"{at}, by {tidy(head.closed_by)}: {tidy(head.why)}{late}"
+    return f"{at}, by {tidy(head.closed_by)}: {tidy(head.why, width=600)}{late}"
 
 
 def _partners(everyone: Sequence[Incident], head: Incident) -> str:

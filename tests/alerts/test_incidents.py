@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from data_quality.suite import compares, read_suites
 from pipelines.alerts import close, journal, overheard, settle_execution, watching
 from pipelines.alerts.findings import keys_of, tidy
@@ -741,3 +743,39 @@ def test_the_gate_knows_what_compares_with_a_release() -> None:
     assert found["load_changes.source_is_named"] == frozenset()
     assert found["breakers.few_partners_left"] == {"quarter_before", "same_quarter"}
     assert found["breakers.released_quarters_are_as_on_record"] == frozenset()
+
+
+# -- what goes out -----------------------------------------------------------------------------------------------------
+
+
+def test_an_approval_reaches_people_with_who_and_why(desk: Desk, webhook: Webhook) -> None:
+    everything = [*desk.configure(desk.target("json://x")).alerts[0].events, "released"]
+    desk.configure(desk.target(webhook.url), desk.target(f"{webhook.url}/all", "board", events=everything))
+    desk.run(landed(), begun(), failed_expectation("x", refuses=True), judged("refuse"), fails=GateRefused("refused"))
+    why = "the region was sold"
+    word = {"quarter": "2026Q3", "by": "head of operations", "why": why, "overruled": ["opportunities.x"]}
+    desk.run(("release_approved", word), released(is_new=True), quarter="2026Q3")
+    (closing, *_) = [one["message"] for one in webhook.got if one["title"].startswith("[RECOVERED]")]
+    assert f"2026Q3 was released, approved by head of operations: {why}; it overrules opportunities.x" in closing
+    assert "[INFO] acme: release 2026Q3-abc is out" in webhook.titles
+
+
+def test_a_release_that_is_current_again_is_told_once_for_every_change(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url, events=["released"]))
+    out(desk, "2026Q3-a", "2026Q3-b")
+    for release in ("2026Q3-a", "2026Q3-b"):
+        desk.run(*good_run()[:-1], released(is_new=True, release=release))
+        desk.run(*good_run()[:-1], released(release=release))
+    folder = desk.folder / "state" / "released"
+    (folder / "current").symlink_to("releases/2026Q3/2026Q3-b")
+    for wanted in ("2026Q3-a", "2026Q3-a", "2026Q3-c"):
+        CliRunner().invoke(app, ["rollback", wanted, "--config", str(desk.folder / "segments.yml")])
+    event, fields = released(is_new=True, release="2026Q3-b")
+    desk.run(*good_run()[:-1], (event, {**fields, "is_again": True}))
+    assert webhook.titles == [
+        "[INFO] acme: release 2026Q3-a is out",
+        "[INFO] acme: release 2026Q3-b is out",
+        "[INFO] acme: release 2026Q3-a is current again",
+        "[INFO] acme: release 2026Q3-b is current again",
+    ]
+    assert desk.book.open == {}, "a rollback that is turned down is no failure of a run"
