@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import duckdb
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from cli.common import Config, Format, guarded, out, print_rows, released_of
@@ -34,7 +35,7 @@ from data_quality.record import (
 from data_quality.report import PAGE
 from data_quality.verdict import VERDICT_FILE, Result, Verdict
 from pipelines.errors import Busy, ConfigError, InputError
-from pipelines.release import Candidate, current, read_candidate
+from pipelines.release import Candidate, approval_of, current, read_candidate
 from pipelines.warehouse import Places, literal, memory
 
 _HELP = (
@@ -50,6 +51,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standar
 
 _LISTED = 30
 _COLOURS = {"critical": "red", "warning": "yellow", "info": "cyan"}
+# `_means` has the words for what is out already.
 _MEANS: dict[Fate, str] = {
     "current": "it is the current release",
     "released": "it was released; another release is current",
@@ -110,7 +112,7 @@ def quality(
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return
     if newest is not None:
-        out.print(f"[bold]candidate {newest.release}[/bold]  {_MEANS[newest.became]}", soft_wrap=True)
+        out.print(f"[bold]candidate {newest.release}[/bold]  {escape(_means(places, newest))}", soft_wrap=True)
         _print_said(places, newest, every)
     if standing_release is not None and not is_same:
         if newest is not None:
@@ -154,15 +156,12 @@ def _current(places: Places) -> _Said | None:
             facts: dict[str, Any] = {
                 name: manifest.get(name) for name in Candidate.__dataclass_fields__ if name != "folder"
             }
-            return _said(
-                places, Candidate(**facts, folder=folder), Verdict.read(path), folder, manifest.get("approval")
-            )
+            return _said(places, Candidate(**facts, folder=folder), Verdict.read(path), folder)
     return None
 
 
-def _said(
-    places: Places, candidate: Candidate, verdict: Verdict, folder: Path, approval: dict[str, Any] | None = None
-) -> _Said:
+def _said(places: Places, candidate: Candidate, verdict: Verdict, folder: Path) -> _Said:
+    word = approval_of(places, candidate.release)
     outcome = outcome_of(verdict)
     lines = read_record(places).judgements
     line = next((x for x in lines if (x.candidate, x.outcome_sha256) == (candidate.release, outcome)), None)
@@ -174,9 +173,24 @@ def _said(
         verdict=verdict,
         line=line,
         became=fate(places, line) if line else _fate_without_record(places, candidate, verdict),
-        approval=approval,
+        approval=asdict(word) if word else None,
         folder=folder,
     )
+
+
+def _means(places: Places, said: _Said) -> str:
+    """What became of a candidate, in words. One that is out is never told as if it were not."""
+    if said.became != "out already":
+        return _MEANS[said.became]
+    signed = f", approved by {said.approval['by']}" if said.approval else ""
+    if _is_current(places, said):
+        return f"it is out{signed}; judged again it fails"
+    return f"it was out{signed}{',' if signed else ''} and is not the current release; judged again it fails"
+
+
+def _is_current(places: Places, said: _Said) -> bool:
+    manifest = current(places)
+    return manifest is not None and manifest["release"] == said.release
 
 
 def _fate_without_record(places: Places, candidate: Candidate, verdict: Verdict) -> Fate:
@@ -236,17 +250,19 @@ def _afterwards(places: Places, said: _Said | None) -> list[tuple[str, str]]:
     """What stays, where the page is, and what to do."""
     manifest = current(places)
     lines: list[tuple[str, str]] = []
-    if said is not None and said.became in ("refused", "kept back"):
+    if said is not None and said.became in ("out already", "refused", "kept back"):
         kept = f"release {manifest['release']} stays as it is" if manifest else "nothing is released"
+        if _is_current(places, said):
+            kept = f"release {said.release} stays the current one"
         lines.append(("kept", kept))
     page = places.reports / PAGE
     if page.exists():
         lines.append(("page", str(page)))
-    lines.append(("next", _next(said)))
+    lines.append(("next", _next(places, said)))
     return lines
 
 
-def _next(said: _Said | None) -> str:
+def _next(places: Places, said: _Said | None) -> str:
     if said is None:
         return "segments run"
     failures = said.verdict.failures()
@@ -259,6 +275,8 @@ def _next(said: _Said | None) -> str:
         )
     if said.became == "kept back":
         return f"segments run releases it{rows}"
+    if said.became in ("out already", "approved") and not _is_current(places, said):
+        return f"segments rollback {said.release} makes it the current release again, where it should be{rows}"
     return f"look at what failed{rows}" if failures else "nothing; segments show"
 
 

@@ -32,7 +32,7 @@ KEPT = 5000
 
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
-Fate = Literal["released", "current", "approved", "refused", "kept back"]
+Fate = Literal["released", "current", "approved", "out already", "refused", "kept back"]
 
 
 class _Line(BaseModel):
@@ -149,16 +149,26 @@ def read_record(places: Places) -> Record:
 def fate(places: Places, judgement: Judgement) -> Fate:
     """What became of a judged candidate.
 
-    `current` and `released` are out, `approved` on a person's word in spite of this judgement; `kept back` was good and
-    is not out, such as a rehearsal's. A run that finds a release out already has judged what is released.
+    `current` and `released` are out, `approved` on a person's word in spite of this judgement; `out already` was out
+    before this judgement refused it; `kept back` was good and is not out, such as a rehearsal's. A run that finds a
+    release out already has judged what is released.
     """
     folder = places.released / "releases" / judgement.quarter / judgement.candidate
     is_out = (folder / "manifest.json").exists()
     if judgement.decision == "refuse":
-        return "approved" if is_out and _speaks(folder / VERDICT_FILE, judgement) else "refused"
+        if not is_out:
+            return "refused"
+        if _speaks(folder / VERDICT_FILE, judgement):
+            return "approved"
+        return "out already" if _was_out_by(folder / "manifest.json", judgement.last_at) else "refused"
     if not is_out:
         return "kept back"
     return "current" if places.current.resolve() == folder.resolve() else "released"
+
+
+def _was_out_by(manifest: Path, moment: datetime) -> bool:
+    """Whether a release went out before a moment: it is its own baseline since, so that other things fail."""
+    return datetime.fromisoformat(json.loads(manifest.read_text(encoding="utf-8"))["released_at"]) < moment
 
 
 def _speaks(verdict: Path, judgement: Judgement) -> bool:

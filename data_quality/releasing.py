@@ -29,6 +29,7 @@ from pipelines.release import (
     Released,
     approval_of,
     compared_with,
+    is_out,
     overruled_in_current,
     previous_facts,
     release,
@@ -200,7 +201,7 @@ def refuse_unless_good(run: Run, judged: Judged) -> None:
     """
     if judged.verdict.decision == "release" or is_approved(run.places, judged.candidate, judged.verdict):
         return
-    sentences = [result.sentence() for result in judged.verdict.failures() if result.refuses]
+    refusing = [result for result in judged.verdict.failures() if result.refuses]
     kept = previous_facts(run.places)["previous_release"]
     emit(
         "release_refused",
@@ -208,15 +209,39 @@ def refuse_unless_good(run: Run, judged: Judged) -> None:
         level=logging.ERROR,
         candidate=judged.candidate.release,
         quarter=judged.candidate.quarter,
-        failed=[f"{r.suite}.{r.expectation}" for r in judged.verdict.failures() if r.refuses],
+        failed=[f"{r.suite}.{r.expectation}" for r in refusing],
         kept=kept,
     )
+    message, next_step = _refusal(run.places, judged.candidate, kept)
+    # Of a release that is out on a person's word, what that person answered for is no reason.
+    overruled = overruled_in_current(run.places, judged.candidate.release)
+    told = [result for result in refusing if result.raised or result.name not in overruled]
     raise GateRefused(
-        f"candidate {judged.candidate.release} was refused; "
-        + (f"release {kept} stays as it is" if kept else "nothing was released")
-        + "".join(f"\n  - {sentence}" for sentence in sentences),
-        next_step=f"the whole verdict with samples and SQL: {run.places.reports / PAGE}; "
-        f"the candidate is kept: segments release show {judged.candidate.release}",
+        message + "".join(f"\n  - {result.sentence()}" for result in told),
+        next_step=f"the whole verdict with samples and SQL: {run.places.reports / PAGE}; {next_step}",
+    )
+
+
+def _refusal(places: Places, candidate: Candidate, kept: str | None) -> tuple[str, str]:
+    """What a refusal means for readers, and what to do. A candidate may be the very release that is out."""
+    name = candidate.release
+    if not is_out(places, name):
+        return (
+            f"candidate {name} was refused; " + (f"release {kept} stays as it is" if kept else "nothing was released"),
+            f"the candidate is kept: segments release show {name}",
+        )
+    word = approval_of(places, name)
+    signed_by = f", approved by {word.by}," if word else ""
+    if kept == name:
+        return (
+            f"release {name} is out already{signed_by} and stays the current one; judged again it fails"
+            + (" of what nobody overruled" if word else ""),
+            "nothing new was released; `segments rollback` takes it back where it should not be out",
+        )
+    return (
+        f"candidate {name} was refused; it was let out before{signed_by} and is not the current release; "
+        f"release {kept} stays as it is",
+        f"`segments rollback {name}` makes it the current one again",
     )
 
 

@@ -80,6 +80,8 @@ def page(verdict: Verdict, beside: Beside | None = None) -> str:
     ]
     if beside:
         kept = f"release {beside.kept} stays as it is" if beside.kept else "nothing was released before"
+        if beside.kept == beside.candidate:
+            kept = f"release {beside.kept} is out already and stays the current one"
         parts.append(f'<p class="facts">facts known up to {escape(beside.known_at)} UTC</p>')
         if beside.approved:
             parts.append(f"<p>Released all the same: {escape(beside.approved)}</p>")

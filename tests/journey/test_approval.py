@@ -15,7 +15,7 @@ import pytest
 
 from data_quality.approval import approve, kept
 from data_quality.blast import EXPECTATION as BUDGET
-from data_quality.releasing import Judged, documents_of, is_approved, judged_for, read_judged
+from data_quality.releasing import Judged, documents_of, is_approved, judged_for, read_judged, refuse_unless_good
 from data_quality.report import PAGE
 from data_quality.verdict import VERDICT_FILE, Result, Verdict
 from pipelines import release as room
@@ -110,6 +110,38 @@ def test_the_word_holds_for_the_same_release_and_for_what_it_overruled_alone(pla
     lay_marts(places, "2026Q2", amount=500)
     new = judged(places, against=candidate.release)
     assert not is_approved(places, new, verdict_of(new))
+
+
+def test_a_release_that_fails_of_something_new_is_refused_as_the_one_that_is_out(places: Places) -> None:
+    """Nothing is let out on the word, and nobody reads that the release in use is none."""
+    first = let_out(places, build_candidate(places, policy_hash="h"))
+    lay_marts(places, "2026Q3", amount=100)
+    candidate = judged(places, against=first.release)
+    approve(places, candidate.release, **WORD)
+    run: Any = SimpleNamespace(places=places)
+    refuse_unless_good(run, Judged(candidate, verdict_of(candidate), 0.0))
+    other = BROKEN.model_copy(update={"expectation": "partners_did_not_halve", "says": "half of the partners is gone"})
+    again = Judged(candidate, verdict_of(candidate, BROKEN, other), 0.0)
+    with pytest.raises(GateRefused) as caught:
+        refuse_unless_good(run, again)
+    head, *listed = caught.value.message.splitlines()
+    assert head == (
+        f"release {candidate.release} is out already, approved by {WORD['by']}, and stays the current one; "
+        "judged again it fails of what nobody overruled"
+    )
+    assert [line.partition(" (")[0] for line in listed] == ["  - partner_level_history: half of the partners is gone"]
+    assert "segments rollback" in caught.value.next_step
+    html = documents_of(places, again)[PAGE]
+    assert f"Release {candidate.release} is out already and stays the current one." in html
+
+    roll_back(places)
+    with pytest.raises(GateRefused) as caught:
+        refuse_unless_good(run, Judged(candidate, verdict_of(candidate), 0.0))
+    assert caught.value.message.startswith(
+        f"candidate {candidate.release} was refused; it was let out before, approved by {WORD['by']}, and is not the "
+        f"current release; release {first.release} stays as it is"
+    )
+    assert f"segments rollback {candidate.release}" in caught.value.next_step
 
 
 def test_the_page_of_a_release_that_is_judged_again_says_whose_word_it_is_out_on(places: Places) -> None:

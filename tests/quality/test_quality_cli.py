@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from data_quality.quarantine import HARMLESS
+from pipelines import release as room
 from tests.conftest import ROOT
 from tests.quality.conftest import Made
 
@@ -47,6 +48,31 @@ def test_the_current_release_is_told_once(made: Made) -> None:
     assert f"candidate {out.release}  it is the current release" in said
     assert "was let out on" not in said
     assert "look at what failed" in said
+
+
+def test_a_release_that_fails_when_it_is_judged_again_is_told_as_out(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGMENTS_NOW", "2026-07-05T06:00:00Z")
+    before = made.release(made.judge(made.candidate(amount=50)))
+    candidate = made.candidate()
+    made.approve(made.judge(candidate, "there_are_deals", "deal_is_dated"))
+    monkeypatch.setenv("SEGMENTS_NOW", "2026-07-06T06:00:00Z")
+    made.judge(candidate, "deal_is_dated")
+    said = made.ask().output
+    assert f"candidate {candidate.release}  it is out, approved by head of partners; judged again it fails" in said
+    assert f"kept    release {candidate.release} stays the current one" in said
+    assert "not released" not in said
+    assert "let it out" not in said
+    assert "out already" in made.ask("history").output
+    told = json.loads(made.ask("--json").stdout)["candidate"]
+    assert (told["became"], told["approval"]["by"]) == ("out already", "head of partners")
+
+    room.roll_back(made.places)
+    said = made.ask().output
+    assert "it was out, approved by head of partners, and is not the current release; judged again it fails" in said
+    assert f"kept    release {before.release} stays as it is" in said
+    assert f"segments rollback {candidate.release}" in said
 
 
 def test_a_rehearsal_is_not_taken_for_a_release(made: Made) -> None:

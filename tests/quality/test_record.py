@@ -142,6 +142,20 @@ def test_a_refused_candidate_that_a_person_let_out_says_so(made: Made) -> None:
     assert fate(made.places, line) == "approved"
 
 
+def test_a_release_that_fails_when_it_is_judged_again_is_out_all_the_same(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is its own baseline by then, so that other things fail, and as many times as it is judged again."""
+    monkeypatch.setenv("SEGMENTS_NOW", "2026-07-05T06:00:00Z")
+    candidate = made.candidate()
+    made.judge(candidate, "there_are_deals")
+    made.approve(made.judge(candidate, "there_are_deals", "deal_is_dated"))
+    monkeypatch.setenv("SEGMENTS_NOW", "2026-07-06T06:00:00Z")
+    made.judge(candidate, "deal_is_dated")
+    became = [fate(made.places, line) for line in read_record(made.places).judgements]
+    assert became == ["out already", "approved", "refused"]
+
+
 def test_a_damaged_verdict_in_an_old_release_stops_nobody(made: Made) -> None:
     """Every page and every list of judgements asks what became of the ones before."""
     folder = made.release(made.judge(made.candidate())).folder
