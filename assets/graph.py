@@ -43,6 +43,7 @@ from pipelines.policy import TABLES as POLICY_TABLES
 from pipelines.release import RELEASED_TABLES, Candidate, Released, build_candidate, read_candidate
 from pipelines.settings import Settings
 from pipelines.shape import DEPLOYMENT_TABLES, Run, build, lay_inputs, plan, prepare, row_counts
+from pipelines.stopping import stopping
 from pipelines.warehouse import Places, writer
 
 # One writing seat per deployment: the file lock in `warehouse.writer` holds it everywhere; the pool lets the UI show
@@ -562,7 +563,8 @@ def told(step: str, settings: Settings, run: dg.DagsterRun, asked: Options) -> I
 @contextmanager
 def _failure_told(step: str, settings: Settings) -> Iterator[None]:
     try:
-        yield
+        with stopping():  # who stops a run at the keyboard is told of no failure
+            yield
     except SegmentsError as problem:
         emit(
             "run_failed",

@@ -24,6 +24,7 @@ from pipelines.fiscal import Quarter
 from pipelines.lake import loads
 from pipelines.release import Released, current, history, roll_back
 from pipelines.settings import Settings
+from pipelines.stopping import stopping
 from pipelines.warehouse import RAW_PREFIX, Places, writer
 
 
@@ -89,13 +90,15 @@ class _Execution:
         # Dagster's console log repeats ours in its own words, several lines a table.
         silent = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         try:
-            self.job.execute_in_process(
-                partition_key=quarter.first_day.isoformat(),
-                instance=self.instance,
-                run_config=silent,
-                asset_selection=sorted(key for key in self.job.asset_layer.executable_asset_keys if wanted(key)),
-                raise_on_error=True,
-            )
+            # An interrupt would come out of Dagster as an exception of its own.
+            with stopping():
+                self.job.execute_in_process(
+                    partition_key=quarter.first_day.isoformat(),
+                    instance=self.instance,
+                    run_config=silent,
+                    asset_selection=sorted(key for key in self.job.asset_layer.executable_asset_keys if wanted(key)),
+                    raise_on_error=True,
+                )
         except SegmentsError:
             raise
         except dg.DagsterError:

@@ -18,9 +18,13 @@ from rich.table import Table
 
 from pipelines.errors import SegmentsError
 from pipelines.settings import Settings, read_settings
+from pipelines.stopping import stopping
 from pipelines.warehouse import Places
 
 _LAST = Path(".segments") / "last"
+STOPPED = 130
+"""Exit code of a command that somebody stopped at the keyboard."""
+STOPPED_SAYS = "stopped; the last release is untouched; run again, nothing has to be cleaned up"
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 
 Config = Annotated[
@@ -47,7 +51,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
-            command(*args, **kwargs)
+            with stopping():
+                command(*args, **kwargs)
         except SegmentsError as problem:
             if kwargs.get("as_json"):
                 line = {"event": "ended", "exit_code": problem.exit_code, "kind": problem.title}
@@ -58,8 +63,10 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
                 err.print(f"next: {problem.next_step}", markup=False, soft_wrap=True)
             raise typer.Exit(problem.exit_code) from None
         except KeyboardInterrupt:
-            err.print("stopped; the last release is as it was, a new run starts over safely")
-            raise typer.Exit(130) from None
+            if kwargs.get("as_json"):
+                print(json.dumps({"event": "ended", "exit_code": STOPPED, "kind": "stopped", "message": STOPPED_SAYS}))
+            err.print(STOPPED_SAYS, soft_wrap=True)
+            raise typer.Exit(STOPPED) from None
 
     return run
 

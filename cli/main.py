@@ -17,6 +17,8 @@ from rich.table import Table
 
 from cli.alerts import app as alerts_app
 from cli.common import (
+    STOPPED,
+    STOPPED_SAYS,
     Config,
     Data,
     Format,
@@ -39,6 +41,7 @@ from cli.sources import app as sources_app
 from pipelines import release as releases_room
 from pipelines.alerts import watching
 from pipelines.errors import ConfigError, InputError
+from pipelines.stopping import is_stopped, listen
 from pipelines.template import TEMPLATE
 from pipelines.warehouse import quoted
 
@@ -279,12 +282,17 @@ def main() -> None:
     """Entry point of the `segments` command."""
     code = 0
     try:
+        listen()
         app()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1 if ended.code else 0
-    except Exception:  # noqa: BLE001 - a defect is told with its trace, and the process ends
-        traceback.print_exc()
-        code = 1
+    except BaseException:  # noqa: BLE001 - a defect is told with its trace, and the process ends
+        if is_stopped():  # before or after a command, or once more while one was ending
+            print(STOPPED_SAYS, file=sys.stderr)
+            code = STOPPED
+        else:
+            traceback.print_exc()
+            code = 1
     sys.stdout.flush()
     sys.stderr.flush()
     # DuckDB 2.0's binding prints fifty lines about leaked objects whenever a normal exit follows an exception.
