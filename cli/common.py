@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from pipelines.errors import SegmentsError
@@ -25,7 +26,70 @@ _LAST = Path(".segments") / "last"
 STOPPED = 130
 """Exit code of a command that somebody stopped at the keyboard."""
 STOPPED_SAYS = "stopped; the last release is untouched; run again, nothing has to be cleaned up"
-out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+# Where a terminal has no room for a table, columns of words give way down to this.
+_NARROW = 10
+# A longer cell without a space, such as a path, goes over several lines instead of making the table wider.
+_LONGEST_KEY = 64
+_ENDLESS = 100_000
+
+
+class Paper(Console):
+    """A console whose tables cut no id, number or other single word short.
+
+    On a terminal columns of words give way, and where that is not enough the terminal wraps the lines. In a pipe or a
+    file a table is as wide as it needs.
+    """
+
+    def print(self, *objects: Any, **named: Any) -> None:
+        """Print; a table that stands alone gets the width it needs."""
+        grid = objects[0] if len(objects) == 1 else None
+        if not isinstance(grid, Table) or grid.width is not None or not grid.columns:
+            super().print(*objects, **named)
+            return
+        own = self._width
+        self.width = self._fitted(grid)
+        try:
+            super().print(grid, **named)
+        finally:
+            self._width = own
+
+    def _fitted(self, grid: Table) -> int:
+        """Tell a table's columns how they may shrink; returns the width to print it at."""
+        endless = self.options.update(max_width=_ENDLESS)
+        needs: list[int] = []
+        is_key: list[bool] = []
+        for column in grid.columns:
+            cells = [Measurement.get(self, endless, cell) for cell in (column.header, *column.cells)]
+            most = max(cell.maximum for cell in cells)
+            is_key.append(
+                all(cell.minimum == cell.maximum for cell in cells[1:])
+                and column.max_width is None
+                and column.ratio is None
+                and most <= _LONGEST_KEY
+            )
+            needs.append(most if column.max_width is None else min(most, column.max_width))
+        between = Measurement.get(self, endless, grid).maximum - sum(needs)
+        for column, whole in zip(grid.columns, is_key, strict=True):
+            column.no_wrap = column.no_wrap or whole
+            if not column.no_wrap:
+                column.overflow = "fold"
+        if not self.is_terminal:
+            for column in grid.columns:
+                column.ratio = None
+            grid.expand = False
+            return sum(needs) + between
+        fixed = sum(need for need, whole in zip(needs, is_key, strict=True) if whole) + between
+        words = [need for need, whole in zip(needs, is_key, strict=True) if not whole]
+        widest = max(words, default=0)
+        while widest > _NARROW and fixed + sum(min(need, widest) for need in words) > self.width:
+            widest -= 1
+        for column, whole in zip(grid.columns, is_key, strict=True):
+            if not whole and column.ratio is None:
+                column.max_width = min(widest, column.max_width or widest)
+        return max(self.width, fixed + sum(min(need, widest) for need in words))
+
+
+out, err = Paper(highlight=False), Console(stderr=True, highlight=False)
 
 Config = Annotated[
     Path | None,

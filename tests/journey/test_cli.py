@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from pathlib import Path
 
 import pytest
+from rich.table import Table
 
+from cli.common import Paper
 from tests.conftest import ROOT, SALESFORCE, Deployment, deployment_in, segments
 
 
@@ -105,3 +109,33 @@ def test_a_quarter_that_is_still_running_is_not_run(tmp_path: Path) -> None:
 def test_the_deployment_that_ran_last_here_needs_no_option(sample: Deployment) -> None:
     done = segments("query", "select count(*) as n from partner_segments", "-f", "csv", cwd=sample.file.parent)
     assert done.stdout.split() == ["n", "119"]
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_no_table_cuts_an_id_short(is_terminal: bool) -> None:
+    """On eighty columns the words beside the ids give way; where nobody looks, a line is as long as it needs."""
+    ids = [f"2026Q3-0123456789a{n}" for n in range(3)]
+    reason = "the wave is real, the bars were lowered in June and nobody has told the portal of it"
+    grid = Table("release", "previous", "partner", "why", "also", "since", box=None, pad_edge=False, expand=True)
+    grid.columns[2].no_wrap, grid.columns[2].max_width = True, 28
+    grid.columns[3].overflow, grid.columns[3].ratio = "ellipsis", 1
+    grid.columns[3].no_wrap = True
+    for one in ids:
+        grid.add_row(one, one[::-1], "Brookhaven Transit Authority and Sons", reason, reason, "2026-10-05")
+    paper = Paper(file=io.StringIO(), width=80, force_terminal=is_terminal, color_system=None, highlight=False)
+    paper.print(grid)
+    said = paper.file.getvalue()  # type: ignore[attr-defined]
+    for one in ids:
+        assert one in said
+        assert one[::-1] in said
+    assert "2026-10-05" in said
+    assert (reason in said) is not is_terminal
+    assert max(len(line) for line in said.splitlines()) < (110 if is_terminal else 400)
+    assert paper.width == 80
+
+
+def test_a_pipe_gets_ids_whole(sample: Deployment) -> None:
+    for words in (("releases",), ("release", "list"), ("quality", "history")):
+        assert (sample.state / "released" / "current").resolve().name in sample.segments(*words, COLUMNS="80").stdout
+    shown = sample.segments("show", "--limit", "3", COLUMNS="80").stdout
+    assert len(re.findall(r"^P-\d{4} ", shown, flags=re.MULTILINE)) == 3
