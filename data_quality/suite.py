@@ -150,7 +150,8 @@ class Suite(_Strict):
 
 # What a query reads of the releases on record: with what it compares, as `pipelines.release.compared_with` calls it.
 _ON_RECORD: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (r"\bdeployment\.load_changes\b|\breleased\.(?:identities|former_changes)\b", ("loads",)),
+    (r"\bdeployment\.load_changes\b", ("loads",)),
+    (r"\breleased\.(?:identities|former_changes)\b", ("ids",)),
     (r"\{previous_partner_count\}", ("count",)),
     (r"\breleased\.(?:compared|scores)\b", ("quarter_before", "same_quarter")),
 )

@@ -636,12 +636,12 @@ def _compared(places: Places, quarter: str) -> dict[str, dict[str, Any] | None]:
 def compared_with(places: Places, quarter: str, known_at: datetime | None) -> dict[str, str]:
     """The releases that a candidate for `quarter` is judged against, by what is compared; "" where there is none.
 
-    `loads` and ids are those of `base_of`, the `count` of partners is that of `previous_facts`, and scores are compared
-    with `quarter_before` and `same_quarter`.
+    `ids` are those of `base_of`, `loads` those of `base_of_loads`, the `count` of partners is that of `previous_facts`,
+    and scores are compared with `quarter_before` and `same_quarter`.
     """
     links = _compared(places, quarter)
-    base = base_of(places, known_at)
-    found = {"loads": base, "count": links["same_quarter"] or links["quarter_before"], **links}
+    bases = {"ids": base_of(places, known_at), "loads": base_of_loads(places, known_at)}
+    found = {**bases, "count": links["same_quarter"] or links["quarter_before"], **links}
     return {name: str(link["release"]) if link else "" for name, link in found.items()}
 
 
