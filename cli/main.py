@@ -72,12 +72,20 @@ def init(
 @app.command()
 @guarded
 def check(config: Config = None, data: Data = None) -> None:
-    """Read the deployment file, the connectors' options and every policy, and say what a run would do."""
+    """Read the deployment file, options, policies, crosswalk and the files' headers, and say what a run would do."""
+    from pipelines.identity import read_crosswalk
+    from pipelines.probing import unreadable
     from pipelines.shape import plan
 
+    Reporter("quiet").install()
     settings = settings_of(config, data)
     run = plan(settings)
-    out.print(f"{settings.deployment}: {settings.file.name} is in order")
+    read_crosswalk(settings, [source.name for source in run.sources])
+    # The sample's files are written by the first run.
+    has_inputs = settings.sample is None or settings.folder("inputs").is_dir()
+    troubles = unreadable(run.sources) if has_inputs else []
+    if not troubles:
+        out.print(f"{settings.deployment}: {settings.file.name} is in order")
     out.print(f"  quarter   {run.quarter.label} ({run.quarter.first_day} to {run.quarter.last_day})")
     out.print(f"  policy    {run.active.key}, in force since {run.active.effective_from}")
     for policy in run.policies:
@@ -86,6 +94,17 @@ def check(config: Config = None, data: Data = None) -> None:
     for instance in run.sources:
         out.print(f"  source    {instance.name} ({instance.connector.name}, {instance.kind})")
     out.print(f"  state     {run.places.state}")
+    for target in settings.alerts:
+        if not os.environ.get(target.url_env, "").strip():
+            err.print(
+                f"warning: alerts: {target.name}: the environment variable {target.url_env} is not set; a run goes on, "
+                "and this target hears nothing of it",
+                markup=False,
+                soft_wrap=True,
+            )
+    if troubles:
+        first, *more = troubles
+        raise InputError(first.message + "".join(f"\n{problem.message}" for problem in more), next_step=first.next_step)
 
 
 @app.command()

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.connector import Connector, Instance, Reading, nothing, snake
+from pipelines.connector import Connector, Instance, Reading, RejectedLines, nothing, snake
+from pipelines.errors import InputError
 from pipelines.lake import REJECTED_TABLE
 from pipelines.pull import Missing, ProbedTable, Stream
 
@@ -61,6 +62,24 @@ def probe(instance: Instance) -> Report:
         ConfigError: a secret is not set, or an option contradicts what lies there.
     """
     return _of_api(instance) if instance.is_live else _of_files(instance)
+
+
+def unreadable(sources: Iterable[Instance]) -> list[InputError]:
+    """What a run would refuse of file sources before it lands anything: a folder, a file, a header; one for a source.
+
+    Of each table the newest file is opened and its first rows are read; whether the rest is sound, a run finds out.
+    """
+    found: list[InputError] = []
+    for instance in sources:
+        if instance.is_live:
+            continue
+        try:
+            newest = {reading.table.name: reading for reading in instance.connector.read(instance)}
+            for reading in newest.values():
+                next(iter(reading.batches(RejectedLines())), None)
+        except InputError as problem:
+            found.append(problem)
+    return found
 
 
 def reads(connector: Connector) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,50 @@ def test_init_writes_a_file_that_check_accepts_once_the_policies_are_named(tmp_p
     file = tmp_path / "segments.yml"
     assert segments("init", str(file)).returncode == 0
     file.write_text(file.read_text().replace("policies: policies", f"policies: {ROOT / 'policies'}"))
+    segments("sources", "template", "--kind", "crm", "--to", str(tmp_path / "inputs"))
     done = segments("check", "--config", str(file), SEGMENTS_NOW="2026-10-05T00:00:00Z")
     assert done.returncode == 0, done.stderr
     assert "2026Q3" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("crosswalk", "said"),
+    [
+        (None, "crosswalk.csv: no such file"),
+        ("source,source_id,why\n", "the header has no partner_number"),
+        ("source,source_id,partner_number,why\nsalesforce,,P-0001,as told\n", "row 1: source_id is blank"),
+    ],
+)
+def test_check_reads_the_crosswalk_as_a_run_does(crosswalk: str | None, said: str, tmp_path: Path) -> None:
+    made = deployment_in(tmp_path, SALESFORCE, identity={"crosswalk": "crosswalk.csv"})
+    if crosswalk is not None:
+        (tmp_path / "crosswalk.csv").write_text(crosswalk)
+    done = made.segments("check", check=False)
+    assert done.returncode == 2, done.stdout
+    assert said in done.stderr
+    assert "in order" not in done.stdout
+
+
+def test_check_says_what_a_run_would_refuse_of_the_files_and_who_would_not_be_told(
+    sample: Deployment, tmp_path: Path
+) -> None:
+    made = deployment_in(tmp_path, SALESFORCE, sample=None, alerts=[{"name": "desk", "url_env": "DESK_URL"}])
+    done = made.segments("check", check=False)
+    assert done.returncode == 3
+    assert "not there" in done.stderr
+    assert "in order" not in done.stdout
+    assert "alerts: desk: the environment variable DESK_URL is not set" in done.stderr
+    shutil.copytree(sample.file.parent / "inputs", tmp_path / "inputs")
+    done = made.segments("check", DESK_URL="file:///dev/null")
+    assert "in order" in done.stdout
+    assert "warning" not in done.stderr
+    accounts = tmp_path / "inputs" / "Account.csv"
+    accounts.write_text("".join(accounts.read_text(encoding="utf-8").splitlines(keepends=True)[1:]), encoding="utf-8")
+    done = made.segments("check", check=False)
+    assert done.returncode == 3
+    assert "Account.csv" in done.stderr
+    # Nothing was read into the lake for it.
+    assert not made.state.exists()
 
 
 def test_init_never_overwrites_unasked(tmp_path: Path) -> None:
