@@ -525,10 +525,10 @@ def _folder_of(places: Places, release_id: str) -> Path:
 
 
 def roll_back(places: Places, release_id: str | None = None) -> Released:
-    """Make an earlier release of the chain the current one; nothing is deleted.
+    """Make an earlier release of the chain the current one; nothing is deleted. The beginning of one id is enough.
 
     Raises:
-        InputError: nothing is released, or no such release.
+        InputError: nothing is released, no such release, or several begin so.
     """
     before, target = before_and_after(places, release_id)
     wanted = target.name
@@ -543,7 +543,7 @@ def before_and_after(places: Places, release_id: str | None = None) -> tuple[str
     """The current release, and the folder of the one that `roll_back` would make it.
 
     Raises:
-        InputError: nothing is released, or no such release.
+        InputError: as `roll_back` does.
     """
     manifest = current(places)
     if manifest is None:
@@ -551,10 +551,13 @@ def before_and_after(places: Places, release_id: str | None = None) -> tuple[str
     wanted = release_id or manifest["previous"]
     if wanted is None:
         raise InputError(f"{manifest['release']} is the first release, there is none before it")
-    target = places.released / "releases" / wanted.rsplit("-", 1)[0] / wanted
-    if not (target / _MANIFEST).exists():
+    ids = sorted(path.parent.name for path in (places.released / "releases").glob(f"*/*/{_MANIFEST}"))
+    begin = [one for one in ids if one.startswith(wanted)] if wanted not in ids else [wanted]
+    if len(begin) > 1:
+        raise InputError(f"release {wanted}: several begin so: {', '.join(begin)}", next_step="write more of the id")
+    if not begin:
         raise InputError(f"release {wanted}: not there", next_step="`segments releases` lists them")
-    return str(manifest["release"]), target
+    return str(manifest["release"]), _folder_of(places, begin[0])
 
 
 def recorded_decisions(con: duckdb.DuckDBPyConnection, places: Places, quarters: Sequence[Quarter]) -> None:

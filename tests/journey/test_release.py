@@ -387,3 +387,14 @@ def test_a_run_killed_in_the_middle_leaves_the_last_release_and_the_next_run_is_
         made.segments("query", "select any_value(release) as release from partner_segments", "--format", "csv").stdout
         != before
     )
+
+
+def test_a_rollback_takes_the_beginning_of_one_id(places: Places) -> None:
+    first = let_out(places, build_candidate(places, policy_hash="h"))
+    lay_marts(places, "2026Q3", amount=100)
+    second = let_out(places, build_candidate(places, policy_hash="h"))
+    with pytest.raises(InputError, match=f"several begin so: {first.release}, {second.release}"):
+        roll_back(places, "2026")
+    with pytest.raises(InputError, match="not there"):
+        roll_back(places, "2025")
+    assert roll_back(places, first.release[:10]).release == first.release
