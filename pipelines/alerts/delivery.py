@@ -27,6 +27,19 @@ LONGEST = 30.0
 """Seconds after which a run goes on, or ends, without having heard from every target."""
 _TALKATIVE = ("urllib3.connectionpool", "urllib3.util.retry")
 _STATUS = re.compile(r"\berror\s*=\s*(\d{3})\b")
+# What the libraries call a reason, and our words for it: theirs name the address.
+_REASONS = (
+    ("connection refused", r"connection refused|errno 111\b|errno 61\b"),
+    ("timed out", r"timed? ?out"),
+    ("its host is not known", r"name or service not known|getaddrinfo|failed to resolve|name resolution|nodename nor"),
+    ("no route to its host", r"no route to host|unreachable"),
+    ("TLS failed", r"certificate|ssl|tls"),
+    ("the login was refused", r"authentication|\b535\b"),
+    (
+        "the connection was broken off",
+        r"reset by peer|remote end closed|connection aborted|unexpectedly closed|broken pipe",
+    ),
+)
 
 
 @dataclass
@@ -223,13 +236,14 @@ def _notify(target: AlertTarget, address: str, message: Message, title: str, bod
         notify_type=message.tone,
         body_format=apprise.NotifyFormat.TEXT,
         timeout=target.timeout_seconds,
+        log_level=logging.DEBUG,  # why nothing was taken stands there
     )
     if not taken:
         late = taken.status.name == "TIMEOUT"
         raise NotTaken(
             f"no answer within {target.timeout_seconds:g} s"
             if late
-            else f"the service did not take it{_status_in(taken)}"
+            else f"the service did not take it{_reason_in(taken)}"
         )
 
 
@@ -237,24 +251,31 @@ def _silence() -> None:
     """What the libraries log holds addresses, hosts and people: nothing of it reaches any handler of this process."""
     logger = logging.getLogger("apprise")
     logger.propagate = False
-    logger.addFilter(_only_the_status)
+    logger.setLevel(logging.DEBUG)  # why a service was not reached is said there, and nobody but the filter reads it
+    logger.addFilter(_only_the_reason)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _only_the_status(record: logging.LogRecord) -> bool:
-    status = _STATUS.search(record.getMessage())
-    record.msg, record.args = (f"error={status.group(1)}" if status else "(withheld: it may hold an address)"), ()
+def _only_the_reason(record: logging.LogRecord) -> bool:
+    said = record.getMessage()
+    status = _STATUS.search(said)
+    # Only of a failure: what is told while a message goes out may have such a word in an address.
+    failed = "Socket Exception" in said or "onnection error" in said
+    reason = next((ours for ours, theirs in _REASONS if failed and re.search(theirs, said, re.IGNORECASE)), "")
+    told = f"error={status.group(1)}" if status else f"reason={reason}" if reason else ""
+    record.msg, record.args = told or "(withheld: it may hold an address)", ()
     record.exc_info = record.exc_text = record.stack_info = None
     return True
 
 
-def _status_in(taken: object) -> str:
-    """The HTTP status of an answer, when apprise logged one."""
+def _reason_in(taken: object) -> str:
+    """The HTTP status of an answer, or why there was none, when apprise logged it."""
     logs = getattr(taken, "logs", None)
     words = " ".join(str(entry) for entry in logs()) if callable(logs) else ""
-    status = _STATUS.search(words)
-    return f" (HTTP {status.group(1)})" if status else ""
+    if status := _STATUS.search(words):
+        return f" (HTTP {status.group(1)})"
+    return next((f" ({ours})" for ours, _ in _REASONS if f"reason={ours}" in words), "")
 
 
 def _append(settings: Settings, target: AlertTarget, address: str, message: Message, title: str, body: str) -> None:

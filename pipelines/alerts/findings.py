@@ -330,6 +330,7 @@ def _caused(judged: list[Finding]) -> list[Finding]:
         causes = [one for one in judged if one.part_of]
         for cause in causes:
             cause.part_of = refusal.key
+        refusal.causes = list(dict.fromkeys(cause.key for cause in causes))
         touched = sorted({number for one in causes for number in one.partners})
         refusal.partner_count = max((one.partner_count for one in causes), default=0)
         refusal.partners = touched[:_SHOWN]

@@ -63,6 +63,8 @@ class Finding(BaseModel):
     keys: list[str] = Field(default_factory=list)
     """Keys of some rows, without personal data."""
     columns: list[str] = Field(default_factory=list)
+    causes: list[str] = Field(default_factory=list)
+    """Of a refusal: the keys of what it was refused over."""
     is_again: bool = False
     """Of `released`: it was out before, and is the current one again."""
     candidate: str = ""

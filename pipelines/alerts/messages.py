@@ -38,15 +38,25 @@ def messages_for(target: str, book: Book, deployment: str) -> list[Message]:
     due = [one for one in book.every() if target in one.due]
     # Whoever joins messages has one trouble for all of a group: it is over when the last of them is.
     open_here = [one for one in book.open.values() if target in one.told or target in one.due]
-    heads = {(one.key, one.due[target] == "recovered") for one in due}
 
-    def is_told_with_another(one: Incident) -> bool:
+    def head_of(one: Incident) -> str:
+        """The id of the incident that this one is told with; "" where it is told by itself."""
         is_over = one.due[target] == "recovered"
-        if not one.part_of or (one.part_of, is_over) not in heads:
-            return False
+        # A key may have been closed and opened again before anybody could be told: its cause is of one of them.
+        heads = [
+            head
+            for head in due
+            if one.part_of and head.key == one.part_of and (head.due[target] == "recovered") == is_over
+            and _at_one_time(head, one)
+        ]  # fmt: skip
         # What was told by itself before is over by itself: a pager would keep that trouble open for ever.
         told = one.told.get(target)
-        return not is_over or told is None or thread_of(one, deployment) not in told.threads
+        if not heads or (is_over and told is not None and thread_of(one, deployment) in told.threads):
+            return ""
+        return heads[-1].id
+
+    def is_told_with_another(one: Incident) -> bool:
+        return bool(head_of(one))
 
     made = []
     taken: set[str] = set()
@@ -54,15 +64,17 @@ def messages_for(target: str, book: Book, deployment: str) -> list[Message]:
         verb = one.due[target]
         if one.id in taken or is_told_with_another(one):
             continue
-        causes = [other for other in due if other.part_of == one.key and is_told_with_another(other)]
-        causes = [other for other in causes if (other.due[target] == "recovered") == (verb == "recovered")]
-        # A cause that was told before is why all the same; of a refusal also one that is nobody's to hear by itself.
+        causes = [other for other in due if head_of(other) == one.id]
+        # A cause that was told before is why all the same; of a refusal also one that is nobody's to hear by itself, or
+        # that another quarter is refused over by now.
         known = [
             other
             for other in book.open.values()
-            if verb != "recovered" and other.part_of == one.key and target not in other.due
-            and (target in other.told or one.kind == "release_refused")
-        ]  # fmt: skip
+            if verb != "recovered" and other.part_of == one.key and target in other.told and target not in other.due
+        ]
+        if one.kind == "release_refused" and (verb != "recovered" or target not in one.told):
+            mine = {other.key: other for other in book.every() if other.key in one.causes and _at_one_time(one, other)}
+            known = [other for other in mine.values() if other.id not in {cause.id for cause in causes}]
         beside = [
             other
             for other in due
@@ -77,6 +89,11 @@ def messages_for(target: str, book: Book, deployment: str) -> list[Message]:
             _message(one, causes, beside, verb, deployment, known=known, left=left, never_told=target not in one.told)
         )
     return made
+
+
+def _at_one_time(one: Incident, other: Incident) -> bool:
+    """Whether two incidents were open at the same time."""
+    return all(a.closed_at is None or a.closed_at >= b.opened_at for a, b in ((one, other), (other, one)))
 
 
 def group_of(one: Incident) -> str:

@@ -19,7 +19,7 @@ from cli.main import app
 from pipelines.alerts import settle
 from pipelines.alerts.delivery import NotTaken, _notify, masking, send
 from pipelines.alerts.messages import test_message as told_as_a_test
-from pipelines.errors import InputError
+from pipelines.errors import GateRefused, InputError
 from pipelines.events import fields_of
 from tests.alerts.conftest import SECRET, Desk, Post, Webhook, begun, failed_expectation, good_run, judged, run_failed
 from tests.conftest import ROOT
@@ -94,6 +94,49 @@ def test_a_target_that_is_down_is_told_to_the_others_and_gets_its_messages_later
     assert "since: 2026-10-05 06:00 UTC, seen by 3 runs" in webhook.got[0]["message"]
     assert str(post.mails[-1]["subject"]) == "[RECOVERED] acme: alerts do not reach ops"
     assert "alert_sink_down:ops" not in desk.book.open
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        (f"json://127.0.0.1:9/{SECRET}", "connection refused"),
+        (f"json://{SECRET}.invalid/x", "its host is not known"),
+        ("mailto://127.0.0.1:9/oncall@example.org?from=alerts@example.org&mode=insecure", "connection refused"),
+    ],
+)
+def test_a_target_that_is_down_is_told_with_the_reason_and_no_secret(
+    desk: Desk, address: str, reason: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.configure(desk.target(address))
+    desk.run(FAILS, fails=DOWN)
+    assert f"the service did not take it ({reason}); they are kept" in desk.book.open["alert_sink_down:ops"].says
+    said = capfd.readouterr()
+    assert SECRET not in said.out + said.err + caplog.text + state_of(desk)
+
+
+def test_every_refusal_that_comes_late_lists_its_own_causes(desk: Desk, webhook: Webhook) -> None:
+    desk.configure(desk.target(webhook.url))
+    webhook.status = 500
+    refused = (
+        ("04", "2026Q2", ("both", "other")),
+        ("05", "2026Q3", ("both", "first")),
+        ("07", "2026Q3", ("both", "last")),
+    )
+    for day, quarter, names in refused:
+        desk.at(f"2026-10-{day}T06:00:00Z")
+        causes = [failed_expectation(name, refuses=True) for name in names]
+        desk.run(begun(quarter), *causes, judged("refuse"), fails=GateRefused("refused"), quarter=quarter)
+        if day == "05":
+            desk.at("2026-10-06T06:00:00Z")
+            desk.run(*good_run())
+    webhook.status = 200
+    settle(desk.settings)
+    told = [
+        {line.split("/")[1].split(":")[0] for line in one["message"].splitlines() if line.startswith("  - ")}
+        for one in webhook.got
+        if "release of" in one["title"]
+    ]
+    assert told == [set(names) for _, _, names in refused]
 
 
 def test_what_was_over_before_a_target_came_back_is_one_message(desk: Desk, webhook: Webhook) -> None:

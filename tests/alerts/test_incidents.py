@@ -330,7 +330,7 @@ def test_an_earlier_quarter_that_is_released_ends_no_refusal_of_a_later_one(desk
     assert set(desk.book.open) == {"release_refused:2026Q3", CAUSE}
     assert webhook.titles == [
         "[CRITICAL] acme: release of 2026Q3 refused over opportunities",
-        "[CRITICAL] acme: release of 2026Q2 refused",
+        "[CRITICAL] acme: release of 2026Q2 refused over opportunities",
         "[RECOVERED] acme: release of 2026Q2 refused",
     ]
     desk.run(landed(), *released_for("2026Q3"))
